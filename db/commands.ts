@@ -1,0 +1,253 @@
+/**
+ * Every change of a command's state is one function here, and one statement: whatever is killed, a command is in one
+ * of its states, with its delivery stored beside its result. The functions return the row as it has become, or null
+ * where the row was no longer in the state that the change starts from.
+ */
+import { and, eq, inArray, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import { type CommandReason, type CommandState, type ResultData, reasonStates } from '../lib/command.ts';
+import type { Database } from './client.ts';
+import { endCommands } from './command-end.ts';
+import { heldLease, type LeaseClaim } from './leases.ts';
+import { type CommandRow, commandColumns, commands, deliveries, workers } from './schema.ts';
+
+/** How a run ended. `durationMs` by the worker's monotonic clock. */
+export type RunResult =
+  | { kind: 'reply'; ok: boolean; output: string; truncated: boolean; durationMs: number }
+  | { kind: 'no_reply'; reason: CommandReason; durationMs: number };
+
+const thisTransaction = sql`pg_current_xact_id()`;
+const unsent = { state: 'queued', epoch: null, startedAt: null, changedIn: thisTransaction } as const;
+
+export type Commands = ReturnType<typeof createCommands>;
+
+export function createCommands(database: Database) {
+  const given = {
+    id: sql.placeholder('id'),
+    server: sql.placeholder('server'),
+    owner: sql.placeholder('owner'),
+    epoch: sql.placeholder('epoch'),
+    token: sql.placeholder('token'),
+  };
+
+  const lease = database.$with('lease').as(heldLease(database, given, { unblocked: true }).for('share'));
+  const next = database.$with('next').as(
+    database
+      .select({ id: commands.id })
+      .from(commands)
+      .where(and(eq(commands.server, given.server), eq(commands.state, 'queued'), sql`exists (select 1 from ${lease})`))
+      .orderBy(commands.id)
+      .limit(1)
+      .for('update'),
+  );
+  const claimStatement = database
+    .with(lease, next)
+    .update(commands)
+    .set({ state: 'running', epoch: sql`${given.epoch}`, startedAt: sql`now()`, changedIn: thisTransaction })
+    .from(next)
+    .where(eq(commands.id, next.id))
+    .returning(commandColumns)
+    .prepare('claim_command');
+
+  const ownRun = and(eq(commands.id, given.id), eq(commands.epoch, given.epoch), eq(commands.state, 'running'));
+  const result = {
+    state: sql`${sql.placeholder('state')}`,
+    reason: sql`${sql.placeholder('reason')}`,
+    ok: sql`${sql.placeholder('ok')}`,
+    output: sql`${sql.placeholder('output')}`,
+    outputTruncated: sql`${sql.placeholder('truncated')}`,
+    durationMs: sql`${sql.placeholder('durationMs')}`,
+  };
+  const finishStatement = endCommands(database, { where: ownRun, set: result }).prepare('finish_command');
+  const finishBlockingStatement = endCommands(database, {
+    where: ownRun,
+    set: result,
+    blocks: given.server,
+  }).prepare('finish_command_blocking');
+
+  const findStatement = database.select().from(commands).where(eq(commands.token, given.token)).prepare('find_command');
+
+  return {
+    /**
+     * Makes the oldest queued command of the server `running`, where the lease is still the caller's and not blocked.
+     * @throws a unique violation of `commands_running` where another row is in the way: see `clearTheWay`
+     */
+    async claim(held: LeaseClaim): Promise<CommandRow | null> {
+      const [row] = await claimStatement.execute(held);
+      return row ?? null;
+    },
+
+    /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
+    async findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
+      const [row] = await database.select().from(commands).where(runningUnder(held));
+      return row ?? null;
+    },
+
+    /** Back to `queued`: only for a claim whose command was provably never written to the daemon. */
+    async putBack(id: number, epoch: number): Promise<CommandRow | null> {
+      const [row] = await database
+        .update(commands)
+        .set(unsent)
+        .where(and(eq(commands.id, id), eq(commands.epoch, epoch), eq(commands.state, 'running')))
+        .returning();
+      return row ?? null;
+    },
+
+    /** Stores the one final state of a run, its result and its delivery; `timed_out` and `lost` block the server. */
+    async finish(id: number, held: LeaseClaim, run: RunResult): Promise<CommandRow | null> {
+      const ended =
+        run.kind === 'reply'
+          ? {
+              state: run.ok ? 'succeeded' : 'failed',
+              reason: null,
+              ok: run.ok,
+              output: run.output,
+              truncated: run.truncated,
+            }
+          : { state: reasonStates[run.reason], reason: run.reason, ok: false, output: run.reason, truncated: false };
+      const statement = blocks(ended.state) ? finishBlockingStatement : finishStatement;
+      const [row] = await statement.execute({ id, ...held, ...ended, durationMs: Math.round(run.durationMs) });
+      return row ?? null;
+    },
+
+    /** What the daemon still answered after `timed_out` or `lost`; the first one stays. */
+    async recordLateResult(id: number, late: ResultData): Promise<CommandRow | null> {
+      const [row] = await database
+        .update(commands)
+        .set({ lateOk: late.ok, lateOutput: late.output, changedIn: thisTransaction })
+        .where(and(eq(commands.id, id), inArray(commands.state, ['timed_out', 'lost']), isNull(commands.lateOk)))
+        .returning();
+      return row ?? null;
+    },
+
+    /**
+     * For the holder of a lease that has nothing in hand: a `running` row of an older epoch is `lost` and blocks the
+     * server; one of its own epoch is a claim whose answer was not had, so it was never sent and goes back to `queued`.
+     */
+    async clearTheWay(held: LeaseClaim): Promise<{ lost: CommandRow[]; putBack: CommandRow[] }> {
+      const lost = await endCommands(database, {
+        where: and(eq(commands.server, held.server), eq(commands.state, 'running'), lt(commands.epoch, held.epoch)),
+        set: noReply('command_lost'),
+        blocks: held.server,
+        heldBy: held,
+      });
+      const putBack = await database.update(commands).set(unsent).where(runningUnder(held)).returning();
+      return { lost, putBack };
+    },
+
+    /**
+     * Adds to the time that the server's next command has waited for a daemon that does not accept; where that reached
+     * the limit the command fails as `daemon_unavailable`, and is returned.
+     */
+    async chargeWait(held: LeaseClaim, elapsedMs: number, limitMs: number): Promise<CommandRow | null> {
+      const own = database.$with('own').as(heldLease(database, held, { unblocked: true }).for('share'));
+      const sinceAccepted = sql`extract(epoch from clock_timestamp() - ${commands.createdAt}) * 1000`;
+      const head = database.$with('head').as(
+        database
+          .select({
+            id: commands.id,
+            waited: sql<number>`${commands.waitedMs} + least(${Math.round(elapsedMs)}, ${sinceAccepted})::bigint`.as(
+              'waited',
+            ),
+          })
+          .from(commands)
+          .where(
+            and(eq(commands.server, held.server), eq(commands.state, 'queued'), sql`exists (select 1 from ${own})`),
+          )
+          .orderBy(commands.id)
+          .limit(1)
+          .for('update'),
+      );
+      const charged = database.$with('charged', { id: commands.id }).as(sql`
+        update ${commands} set waited_ms = head.waited from head
+        where ${commands.id} = head.id and head.waited < ${limitMs} returning ${commands.id}`);
+      const [row] = await endCommands(database, {
+        where: sql`${commands.id} in (select id from head where waited >= ${limitMs})`,
+        set: noReply('daemon_unavailable'),
+        after: [own, head, charged],
+      });
+      return row ?? null;
+    },
+
+    /** Cancels a command that is still queued. A claim that races it has one winner. */
+    async cancel(id: number): Promise<CommandRow | null> {
+      const [row] = await endCommands(database, {
+        where: and(eq(commands.id, id), eq(commands.state, 'queued')),
+        set: noReply('command_canceled'),
+      });
+      return row ?? null;
+    },
+
+    /**
+     * Ends what was accepted for a server that is configured nowhere any more: queued commands fail, a running one is
+     * lost. Nothing happens where a worker outside of `deadWorkers` lists the server.
+     */
+    async endRemovedServer(server: string, deadWorkers: readonly string[]): Promise<CommandRow[]> {
+      const unheard = sql`not exists (select 1 from ${workers} where ${server} = any(${workers.servers})
+        and ${workers.id} <> all(${sql.param(deadWorkers)}))`;
+      const failed = await endCommands(database, {
+        where: and(eq(commands.server, server), eq(commands.state, 'queued'), unheard),
+        set: noReply('server_removed'),
+      });
+      const lost = await endCommands(database, {
+        where: and(eq(commands.server, server), eq(commands.state, 'running'), unheard),
+        set: noReply('command_lost'),
+      });
+      return [...failed, ...lost];
+    },
+
+    /** The servers that commands wait for or run on, found by skipping from one server to the next in the indexes. */
+    async serversWithWork(): Promise<string[]> {
+      const { rows } = await database.execute<{ server: string }>(sql`
+        with recursive queued as (
+          (select server from ${commands} where state = 'queued' order by server limit 1)
+          union all
+          select (select following.server from ${commands} following
+            where following.state = 'queued' and following.server > queued.server order by following.server limit 1)
+          from queued where queued.server is not null
+        )
+        select server from queued where server is not null
+        union select server from ${commands} where state = 'running'`);
+      return rows.map((row) => row.server);
+    },
+
+    async findByToken(token: string): Promise<CommandRow | null> {
+      const [row] = await findStatement.execute({ token });
+      return row ?? null;
+    },
+
+    async findByTokens(tokens: readonly string[]): Promise<CommandRow[]> {
+      return await database
+        .select()
+        .from(commands)
+        .where(sql`${commands.token} = any(${sql.param(tokens)})`);
+    },
+
+    /** Deletes up to `limit` final commands older than `days` that have nothing left to deliver; returns how many. */
+    async deleteExpired(days: number, limit: number): Promise<number> {
+      const pending = sql`exists (select 1 from ${deliveries}
+        where ${deliveries.commandId} = ${commands.id} and ${deliveries.state} = 'pending')`;
+      const expired = database
+        .select({ id: commands.id })
+        .from(commands)
+        .where(sql`${commands.ranAt} < now() - make_interval(days => ${days}) and not ${pending}`)
+        .orderBy(commands.ranAt)
+        .limit(limit)
+        .for('update', { skipLocked: true });
+      const { rowCount } = await database.delete(commands).where(inArray(commands.id, expired));
+      return rowCount ?? 0;
+    },
+  };
+}
+
+function blocks(state: string): boolean {
+  return state === 'timed_out' || state === 'lost';
+}
+
+function runningUnder(held: LeaseClaim): SQL | undefined {
+  return and(eq(commands.server, held.server), eq(commands.state, 'running'), eq(commands.epoch, held.epoch));
+}
+
+function noReply(reason: CommandReason): Partial<Record<keyof CommandRow, SQL>> {
+  const state: CommandState = reasonStates[reason];
+  return { state: sql`${state}`, reason: sql`${reason}`, ok: sql`false`, output: sql`${reason}` };
+}

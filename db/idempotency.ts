@@ -1,0 +1,50 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database } from './client.ts';
+import { idempotencyKeys } from './schema.ts';
+
+/** For so long the answer to a request is remembered by its `Idempotency-Key`. */
+const remembered = sql.raw("interval '24 hours'");
+const expiredBatch = 1000;
+
+/** What an API key sent as `Idempotency-Key`, and what the request was. */
+export type IdempotentRequest = { keyId: number; idempotencyKey: string; fingerprint: Buffer };
+
+export type Idempotency = ReturnType<typeof createIdempotency>;
+
+export function createIdempotency(database: Database) {
+  return {
+    /** The token that the first request with this key led to, and what that request was. */
+    async find(request: IdempotentRequest): Promise<{ token: string; fingerprint: Buffer } | null> {
+      const [row] = await database
+        .select({ token: idempotencyKeys.token, fingerprint: idempotencyKeys.fingerprint })
+        .from(idempotencyKeys)
+        .where(
+          and(
+            eq(idempotencyKeys.keyId, request.keyId),
+            eq(idempotencyKeys.idempotencyKey, request.idempotencyKey),
+            sql`${idempotencyKeys.createdAt} > now() - ${remembered}`,
+          ),
+        );
+      return row ?? null;
+    },
+
+    async deleteExpired(): Promise<void> {
+      await database.execute(sql`delete from ${idempotencyKeys} where ctid = any(array(
+        select ctid from ${idempotencyKeys} where ${idempotencyKeys.createdAt} <= now() - ${remembered} limit ${expiredBatch}))`);
+    },
+  };
+}
+
+/**
+ * The statement that remembers a request, for others to depend on: it has a row where the request is the first, or the
+ * first since the last was forgotten; none where it repeats another. Who comes second waits for the first to commit.
+ */
+export function remember(database: Database, request: IdempotentRequest, token: string) {
+  return database.$with('remembered', { token: idempotencyKeys.token }).as(sql`
+    insert into ${idempotencyKeys} (key_id, idempotency_key, fingerprint, token)
+    values (${request.keyId}, ${request.idempotencyKey}, ${request.fingerprint}, ${token})
+    on conflict (key_id, idempotency_key) do update
+      set fingerprint = excluded.fingerprint, token = excluded.token, created_at = now()
+      where ${idempotencyKeys.createdAt} <= now() - ${remembered}
+    returning token`);
+}

@@ -1,0 +1,268 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createAccept } from '../../db/accept.ts';
+import { connectDatabase, type Database, databaseErrorCode } from '../../db/client.ts';
+import { type Commands, createCommands } from '../../db/commands.ts';
+import { createLeases, type LeaseClaim, type Leases } from '../../db/leases.ts';
+import { commands as commandTable, deliveries, leases as leaseTable } from '../../db/schema.ts';
+import { toWire } from '../../lib/command.ts';
+import { createDatabase } from '../support/database.ts';
+import { newCommand } from '../support/new-command.ts';
+
+let database: Database;
+let commands: Commands;
+let leases: Leases;
+let accept: ReturnType<typeof createAccept>;
+let lease: LeaseClaim;
+
+const failOnError = (error: Error) => {
+  throw error;
+};
+const reply = { kind: 'reply', ok: true, output: 'done', truncated: false, durationMs: 12.4 } as const;
+const queue = async (changes = {}) => (await accept(newCommand(changes), null)).row;
+const stateOf = async (token: string) => (await commands.findByToken(token))?.state;
+
+async function takeOver(owner: string, server = 'default') {
+  const { leases: seen } = await leases.observe([server]);
+  const taken = seen[0] && (await leases.take(owner, seen[0]));
+  if (!taken) throw new Error('the lease was not taken');
+  return taken;
+}
+
+beforeAll(async () => {
+  const { url } = await createDatabase();
+  database = connectDatabase(url, { maximum: 8, onError: failOnError });
+  commands = createCommands(database);
+  leases = createLeases(database);
+  accept = createAccept(database);
+});
+
+afterAll(async () => await database.$client.end());
+
+beforeEach(async () => {
+  await database.delete(deliveries);
+  await database.delete(commandTable);
+  await database.delete(leaseTable);
+  await leases.register({ id: 'first', servers: ['default'], host: 'here', version: '1.0.0' });
+  lease = await takeOver('first');
+});
+
+describe('accepting', () => {
+  test('ids ascend in the order accepted', async () => {
+    const ids = [];
+    for (let count = 0; count < 5; count++) ids.push((await queue()).id);
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+  });
+
+  test('the same token twice is one command', async () => {
+    const command = newCommand();
+    const [first, second] = await Promise.all([accept(command, null), accept(command, null)]);
+    expect(second.row.id).toBe(first.row.id);
+  });
+
+  test('ten requests at once with one Idempotency-Key make one command, also after the first is committed', async () => {
+    const request = { keyId: 1, idempotencyKey: 'once', fingerprint: Buffer.from('a') };
+    const all = await Promise.all(Array.from({ length: 10 }, () => accept(newCommand(), request)));
+    const late = await accept(newCommand(), request);
+    expect(new Set([...all, late].map(({ row }) => row.id)).size).toBe(1);
+    expect(all.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    expect(late.replayed).toBe(true);
+  });
+
+  test('an Idempotency-Key with another request is refused, and nothing is stored', async () => {
+    const request = { keyId: 1, idempotencyKey: 'reused', fingerprint: Buffer.from('a') };
+    await accept(newCommand(), request);
+    const other = newCommand();
+    await expect(accept(other, { ...request, fingerprint: Buffer.from('b') })).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    expect(await commands.findByToken(other.token)).toBeNull();
+  });
+
+  test('a legacy retry returns the one under way while it is not final', async () => {
+    const { token } = await queue();
+    const retry = () => accept(newCommand({ retryOf: token, legacyRetry: true }), null);
+    const [first, second] = await Promise.all([retry(), retry()]);
+    expect(second.row.id).toBe(first.row.id);
+    await commands.cancel(first.row.id);
+    expect((await retry()).row.id).not.toBe(first.row.id);
+  });
+});
+
+describe('claiming', () => {
+  test('takes the oldest queued command of the server', async () => {
+    await queue({ server: 'other' });
+    const oldest = await queue();
+    await queue();
+    const claimed = await commands.claim(lease);
+    expect(claimed).toMatchObject({ id: oldest.id, state: 'running', epoch: lease.epoch });
+    expect(claimed?.startedAt).toBeInstanceOf(Date);
+  });
+
+  test('has nothing where the lease is another’s, has another epoch, or is blocked', async () => {
+    await queue();
+    expect(await commands.claim({ ...lease, owner: 'second' })).toBeNull();
+    expect(await commands.claim({ ...lease, epoch: lease.epoch + 1 })).toBeNull();
+    await database.update(leaseTable).set({ blockedSince: new Date() });
+    expect(await commands.claim(lease)).toBeNull();
+    await leases.unblock(lease);
+    expect(await commands.claim(lease)).not.toBeNull();
+  });
+
+  test('fails on the last guard while another row runs, however the lease came about', async () => {
+    await queue();
+    await queue();
+    await commands.claim(lease);
+    const failure = await commands.claim(lease).catch((error: unknown) => error);
+    expect(databaseErrorCode(failure)).toBe('23505');
+  });
+
+  test('of twenty claims at once one wins', async () => {
+    await queue();
+    await queue();
+    const claims = await Promise.allSettled(Array.from({ length: 20 }, () => commands.claim(lease)));
+    const rows = claims.filter((claim) => claim.status === 'fulfilled' && claim.value !== null);
+    expect(rows).toHaveLength(1);
+  });
+
+  test('a claim put back keeps its place', async () => {
+    const oldest = await queue();
+    await queue();
+    await commands.claim(lease);
+    expect(await commands.putBack(oldest.id, lease.epoch)).toMatchObject({ state: 'queued', startedAt: null });
+    expect((await commands.claim(lease))?.id).toBe(oldest.id);
+  });
+
+  test('a cancel that races a claim has one winner', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { id, token } = await queue();
+      const [claimed, canceled] = await Promise.all([commands.claim(lease), commands.cancel(id)]);
+      expect([claimed, canceled].filter((row) => row !== null)).toHaveLength(1);
+      expect(await stateOf(token)).toBe(claimed ? 'running' : 'canceled');
+      if (claimed) await commands.finish(id, lease, reply);
+    }
+  });
+});
+
+describe('finishing', () => {
+  test('stores state, result and delivery together, once', async () => {
+    const { id, token } = await queue({ callbackUrl: 'https://Receiver.example:8443/path?query' });
+    await commands.claim(lease);
+    const finished = await commands.finish(id, lease, reply);
+    expect(finished && toWire(finished)).toMatchObject({
+      state: 'succeeded',
+      reason: null,
+      result_data: { ok: true, output: 'done' },
+      duration_ms: 12,
+    });
+    expect(await commands.finish(id, lease, { ...reply, ok: false })).toBeNull();
+    expect(await stateOf(token)).toBe('succeeded');
+    expect(await database.select().from(deliveries)).toMatchObject([
+      { commandId: id, host: 'receiver.example:8443', state: 'pending', attempt: 0 },
+    ]);
+  });
+
+  test.each(['command_timed_out', 'command_lost'] as const)('%s blocks the server', async (reason) => {
+    const { id, token } = await queue();
+    await queue();
+    await commands.claim(lease);
+    const finished = await commands.finish(id, lease, { kind: 'no_reply', reason, durationMs: 3 });
+    expect(finished && toWire(finished).result_data).toEqual({ ok: false, output: reason });
+    expect(await database.select().from(leaseTable)).toMatchObject([{ blockedBy: token }]);
+    expect(await commands.claim(lease)).toBeNull();
+  });
+
+  test('is nothing under a later epoch, and what came late is kept beside the result, once', async () => {
+    const { id } = await queue();
+    await commands.claim(lease);
+    const successor = await takeOver('second');
+    await commands.clearTheWay(successor);
+    expect(await commands.finish(id, lease, reply)).toBeNull();
+    expect(await commands.recordLateResult(id, { ok: true, output: 'late' })).toMatchObject({
+      state: 'lost',
+      output: 'command_lost',
+      lateOutput: 'late',
+    });
+    expect(await commands.recordLateResult(id, { ok: true, output: 'later' })).toBeNull();
+  });
+});
+
+describe('taking over', () => {
+  test('a claim under the old epoch has nothing once the lease is taken', async () => {
+    await queue();
+    await takeOver('second');
+    expect(await commands.claim(lease)).toBeNull();
+  });
+
+  test('what the predecessor left running is lost, with its delivery, and blocks the server', async () => {
+    const { token } = await queue({ callbackUrl: 'https://receiver.example/' });
+    await commands.claim(lease);
+    const { lost, putBack } = await commands.clearTheWay(await takeOver('second'));
+    expect(lost).toMatchObject([{ token, state: 'lost', reason: 'command_lost' }]);
+    expect(putBack).toEqual([]);
+    expect(await database.select().from(deliveries)).toHaveLength(1);
+    expect(await database.select().from(leaseTable)).toMatchObject([{ blockedBy: token }]);
+  });
+
+  test('a claim of one’s own epoch that nobody has in hand goes back to the queue', async () => {
+    const { token } = await queue();
+    await commands.claim(lease);
+    expect(await commands.clearTheWay(lease)).toMatchObject({ lost: [], putBack: [{ token, state: 'queued' }] });
+  });
+
+  test('clears nothing for who does not hold the lease', async () => {
+    const { token } = await queue();
+    await commands.claim(lease);
+    await commands.clearTheWay({ ...lease, owner: 'second', epoch: lease.epoch + 1 });
+    expect(await stateOf(token)).toBe('running');
+  });
+});
+
+describe('waiting for a daemon', () => {
+  test('adds up on the next command alone, until it fails', async () => {
+    const { token } = await queue();
+    const { token: behind } = await queue();
+    await database.update(commandTable).set({ createdAt: new Date(Date.now() - 60_000) });
+    expect(await commands.chargeWait(lease, 600, 1000)).toBeNull();
+    expect(await commands.chargeWait(lease, 600, 1000)).toMatchObject({
+      token,
+      state: 'failed',
+      reason: 'daemon_unavailable',
+      output: 'daemon_unavailable',
+    });
+    expect(await stateOf(behind)).toBe('queued');
+    expect((await commands.findByToken(behind))?.waitedMs).toBe(0);
+  });
+
+  test('charges a command no more than the time since it was accepted', async () => {
+    const { token } = await queue();
+    expect(await commands.chargeWait(lease, 3_600_000, 60_000)).toBeNull();
+    expect((await commands.findByToken(token))?.waitedMs).toBeLessThan(60_000);
+  });
+});
+
+describe('removed servers', () => {
+  test('end their commands only when no living worker lists them', async () => {
+    await queue({ server: 'gone' });
+    expect(await commands.serversWithWork()).toEqual(['gone']);
+    await leases.register({ id: 'second', servers: ['gone'], host: 'there', version: '1.0.0' });
+    expect(await commands.endRemovedServer('gone', [])).toEqual([]);
+    expect(await commands.endRemovedServer('gone', ['second'])).toMatchObject([
+      { state: 'failed', reason: 'server_removed' },
+    ]);
+  });
+});
+
+test('retention deletes old final commands, but none with a delivery under way', async () => {
+  const ended = await queue();
+  const delivering = await queue({ callbackUrl: 'https://receiver.example/' });
+  const waiting = await queue();
+  await commands.cancel(ended.id);
+  await commands.cancel(delivering.id);
+  await database.update(commandTable).set({ createdAt: new Date(0) });
+  await database.execute("update dokku_api.commands set ran_at = now() - interval '3 days' where ran_at is not null");
+  expect(await commands.deleteExpired(4, 10)).toBe(0);
+  expect(await commands.deleteExpired(2, 10)).toBe(1);
+  expect(await stateOf(ended.token)).toBeUndefined();
+  expect(await stateOf(delivering.token)).toBe('canceled');
+  expect(await stateOf(waiting.token)).toBe('queued');
+});
