@@ -1,0 +1,73 @@
+/** Who asks. Every request without valid credentials fails in one way, whatever is wrong with them. */
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { databaseErrorCode, unwrap } from '../../db/client.ts';
+import type { Keys } from '../../db/keys.ts';
+import type { Config } from '../../lib/config.ts';
+import { readCredentials, verifySecret } from '../../lib/credentials.ts';
+import { ApiError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
+import { factory } from '../factory.ts';
+import { addressGroup, clientAddress } from './client-address.ts';
+
+type AuthenticateDependencies = {
+  keys: Pick<Keys, 'find' | 'touch'>;
+  config: Pick<Config, 'trustedProxies'>;
+  /** A monotonic clock, in milliseconds. */
+  now: () => number;
+  log: Pick<Log, 'warn'>;
+};
+
+/** Wrong credentials from one address, a minute and process. */
+const failuresAtMost = 20;
+const touchEveryMs = 60_000;
+
+/**
+ * Puts the verified key into the context as `key`.
+ * @throws ApiError `not_authenticated`, or `too_many_failed_attempts` to an address that sent many wrong credentials,
+ *   which valid ones pass all the same; what the database throws, where it is away
+ */
+export function authenticate({ keys, config, now, log }: AuthenticateDependencies) {
+  const failures = new RateLimiterMemory({ points: failuresAtMost, duration: 60 });
+  const touchedAt = new Map<string, number>();
+
+  /** In nobody's way: a time of last use that is not stored now is stored by a later request. */
+  function touch(publicId: string): void {
+    const last = touchedAt.get(publicId);
+    if (last !== undefined && now() - last < touchEveryMs) return;
+    touchedAt.set(publicId, now());
+    keys.touch([publicId]).catch((error: unknown) => {
+      log.warn({ code: databaseErrorCode(error), err: unwrap(error) }, 'the time of last use of a key was not stored');
+    });
+  }
+
+  async function countFailure(address: string): Promise<void> {
+    try {
+      await failures.consume(addressGroup(address));
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      throw new ApiError(
+        'too_many_failed_attempts',
+        'Many wrong credentials came from this address. Wait as Retry-After says, then send those of a valid key.',
+        { headers: { 'Retry-After': String(Math.max(1, Math.ceil(refusal.msBeforeNext / 1000))) } },
+      );
+    }
+  }
+
+  return factory.createMiddleware(async (context, next) => {
+    const credentials = readCredentials((name) => context.req.header(name));
+    if (credentials !== null) {
+      const stored = await keys.find(credentials.apiKey);
+      if (verifySecret(credentials.apiSecret, stored) && stored !== null) {
+        context.set('key', stored.key);
+        touch(stored.key.publicId);
+        return await next();
+      }
+      await countFailure(clientAddress(context.req, context.env, config));
+    }
+    throw new ApiError(
+      'not_authenticated',
+      'Send the headers Api-Key and Api-Secret, with those of a key that is neither expired nor deleted.',
+      { headers: { 'WWW-Authenticate': 'ApiKey' } },
+    );
+  });
+}
