@@ -13,7 +13,7 @@ export interface CallbackAllowList {
   readonly suffixes: readonly string[];
 }
 
-export type CallbackUrlCheck = { url: URL } | { problem: 'callback_not_allowed' | 'invalid_url'; detail: string };
+type CallbackUrlCheck = { url: URL } | { problem: 'callback_not_allowed' | 'invalid_url'; detail: string };
 
 const MAXIMUM_URL_CHARACTERS = 2048;
 
