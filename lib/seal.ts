@@ -19,7 +19,7 @@ interface DerivedKey {
 
 const VERSION = 'v1';
 const MINIMUM_SECRET_CHARACTERS = 32;
-/** NIST SP 800-38D, 8.2.2: random nonces of 96 bits serve for 2^32 texts under one key. */
+/** NIST SP 800-38D, 8.3: random nonces of 96 bits serve for 2^32 texts under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
