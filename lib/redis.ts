@@ -24,9 +24,12 @@ export function connectProducer(url: string, onError: (error: Error) => void): R
   });
 }
 
-/** For reads that block up to 2 s: a connection that is silent for 6 s is dead. */
+/**
+ * For reads that block up to 2 s: a connection that is silent for 6 s is dead. Without a number of retries a read under
+ * way when the connection ends would never settle.
+ */
 export function connectReader(url: string, onError: (error: Error) => void): Redis {
-  return connect(url, onError, { maxRetriesPerRequest: null, enableOfflineQueue: false, socketTimeout: 6000 });
+  return connect(url, onError, { maxRetriesPerRequest: 0, enableOfflineQueue: false, socketTimeout: 6000 });
 }
 
 /** For subscriptions, kept awake by a ping every 4 s; subscriptions are made again after a reconnect. */

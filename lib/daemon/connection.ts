@@ -52,12 +52,12 @@ export type ConnectionOptions = {
  */
 export async function openConnection(options: ConnectionOptions): Promise<DaemonConnection> {
   const { path, connectTimeoutMs, signal } = options;
-  const socketIdentity = await identify(path);
+  const socketIdentity = await identifySocket(path);
   const socket = connect({ path });
   const connection = connectionOver(socket, path, socketIdentity, createReplyDecoder(options));
   try {
     await connected(socket, path, connectTimeoutMs, signal);
-    if ((await identify(path)) !== socketIdentity) throw new DaemonUnavailable('ESTALE', path);
+    if ((await identifySocket(path)) !== socketIdentity) throw new DaemonUnavailable('ESTALE', path);
   } catch (error) {
     connection.destroy();
     throw error;
@@ -66,7 +66,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Daemon
   return connection;
 }
 
-async function identify(path: string): Promise<string> {
+/**
+ * What tells the socket file at a path from every one made there before or after.
+ * @throws DaemonUnavailable where there is none
+ */
+export async function identifySocket(path: string): Promise<string> {
   const file = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
     throw unavailable(path, error);
   });

@@ -1,0 +1,49 @@
+import type { Redis } from 'ioredis';
+import { acknowledge, readWakeups, serverOfStream } from '../lib/wakeups.ts';
+import { pause } from './backoff.ts';
+import type { WorkerContext } from './context.ts';
+import type { HeldLease } from './held-lease.ts';
+import type { Notifier } from './notifier.ts';
+
+/** Bounded, so that stopping and a change of the held leases are noticed. */
+const blockMs = 2000;
+
+/**
+ * The consumer group: reads the streams of the held servers, acknowledges, and asks each server's run to look at its
+ * queue. What an entry holds is never trusted, so a malformed one does no more than a well-formed one.
+ */
+export async function consume(
+  context: WorkerContext,
+  options: {
+    /** Reads, and blocks while it does. */
+    reader: Redis;
+    /** Acknowledges. */
+    producer: Redis;
+    held: ReadonlyMap<string, HeldLease>;
+    heldChanged: Notifier;
+  },
+): Promise<void> {
+  const { reader, producer, held, heldChanged } = options;
+  let failing = false;
+  const stop = () => reader.disconnect();
+  context.stopping.addEventListener('abort', stop, { once: true });
+  if (context.stopping.aborted) stop();
+  while (!context.stopping.aborted) {
+    if (held.size === 0) {
+      await heldChanged.wait({ signal: context.stopping });
+      continue;
+    }
+    try {
+      const wakeups = await readWakeups(reader, { servers: [...held.keys()], consumer: context.id, blockMs });
+      for (const server of new Set(wakeups.map(({ key }) => serverOfStream(key)))) held.get(server)?.attention.notify();
+      if (wakeups.length > 0) await acknowledge(producer, wakeups);
+      failing = false;
+    } catch (error) {
+      if (context.stopping.aborted) return;
+      // Redis is expendable: the look at Postgres twice a second finds what it did not say.
+      if (!failing) context.log.warn({ err: error }, 'reading the streams fails; queues are looked at by themselves');
+      failing = true;
+      await pause(500, context.stopping);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import type { Commands } from '../db/commands.ts';
+import type { Deliveries } from '../db/deliveries.ts';
+import type { Leases } from '../db/leases.ts';
+import type { CommandRow } from '../db/schema.ts';
+import type { Config } from '../lib/config.ts';
+import type { Log } from '../lib/log.ts';
+
+/** The steps of a run between which a process can die, in their order. */
+export type RunPhase = 'claiming' | 'claimed' | 'sent' | 'answered' | 'stored';
+
+export type WorkerConfig = Pick<
+  Config,
+  'leaseSeconds' | 'daemonWaitSeconds' | 'resultMaximumBytes' | 'retentionDays' | 'callbackAllow' | 'secretKeys'
+>;
+
+/** What every part of the worker is given. */
+export type WorkerContext = {
+  id: string;
+  config: WorkerConfig;
+  log: Log;
+  /** A monotonic clock, in milliseconds. */
+  now: () => number;
+  commands: Commands;
+  leases: Leases;
+  deliveries: Deliveries;
+  /** Tells the world that a command changed: event streams, waiters, and where it has a callback, the deliveries. */
+  announceChange: (row: CommandRow) => void;
+  /** Told at each step of a run, before the next one begins. */
+  onPhase: (phase: RunPhase, row: CommandRow | null) => void;
+  /** Aborted when the process is to stop: nothing new is taken. */
+  stopping: AbortSignal;
+};

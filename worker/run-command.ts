@@ -1,0 +1,189 @@
+/**
+ * One run: claim → send → classify → finish. What is not proved to be unsent is never sent again: an error that is not
+ * handled here ends the process, and the successor finds the row `lost`.
+ */
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { classifyFailedQuery, databaseErrorCode } from '../db/client.ts';
+import type { RunResult } from '../db/commands.ts';
+import type { CommandRow } from '../db/schema.ts';
+import type { DaemonConnection, Outcome } from '../lib/daemon/connection.ts';
+import { backoffMs, pause } from './backoff.ts';
+import type { WorkerContext } from './context.ts';
+import type { HeldLease } from './held-lease.ts';
+
+const uniqueViolation = '23505';
+
+/**
+ * Claims the server's oldest queued command. A claim whose answer was not had is looked up: only a row that is seen
+ * `running` under this lease's epoch was claimed.
+ * @returns null where there is nothing to claim, or the lease is not ours, or the server blocked
+ */
+export async function claim(context: WorkerContext, lease: HeldLease): Promise<CommandRow | null> {
+  context.onPhase('claiming', null);
+  try {
+    return await context.commands.claim(lease);
+  } catch (error) {
+    if (databaseErrorCode(error) === uniqueViolation) {
+      await clearTheWay(context, lease);
+      return null;
+    }
+    if (classifyFailedQuery(error) === 'rejected') throw error;
+    context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'claim failed');
+    return await findClaimed(context, lease);
+  }
+}
+
+/** Ends what an earlier holder of the lease left running; tried until Postgres answers or the lease ends. */
+export async function clearTheWay(context: WorkerContext, lease: HeldLease): Promise<void> {
+  const ended = await untilAnswered(context, lease, 'clearing the way', () => context.commands.clearTheWay(lease));
+  for (const row of ended?.lost ?? []) {
+    lease.blocked = true;
+    context.log.warn({ server: row.server, token: row.token, request_id: row.requestId }, 'command lost');
+    context.announceChange(row);
+  }
+  for (const row of ended?.putBack ?? []) context.announceChange(row);
+}
+
+async function findClaimed(context: WorkerContext, lease: HeldLease): Promise<CommandRow | null> {
+  const row = await untilAnswered(context, lease, 'looking up a claim', () => context.commands.findClaimed(lease));
+  return row ?? null;
+}
+
+/**
+ * Sends a claimed command on the connection and stores how it ended.
+ * Resolves when the final state is stored, or the row is back in the queue.
+ */
+export async function runCommand(
+  context: WorkerContext,
+  lease: HeldLease,
+  connection: DaemonConnection,
+  row: CommandRow,
+): Promise<void> {
+  context.onPhase('claimed', row);
+  // Lets an end of the connection that is already here be seen.
+  await setImmediate();
+  if (!lease.fresh || !connection.usable) return await putBack(context, lease, row);
+  const started = context.now();
+  const outcome = connection.send(row.command);
+  context.onPhase('sent', row);
+  context.announceChange(row);
+  const first = await withinTimeout(outcome, row.timeoutSeconds * 1000);
+  if (first !== null && first.kind === 'unsent') return await putBack(context, lease, row);
+  if (first !== null) context.onPhase('answered', row);
+  await store(context, lease, row, runResult(first, context.now() - started));
+  context.onPhase('stored', row);
+  if (first === null) recordLate(context, lease, row, outcome);
+}
+
+/** Null where the time ran out first; the outcome's promise stays good for the late answer. */
+async function withinTimeout(outcome: Promise<Outcome>, timeoutMs: number): Promise<Outcome | null> {
+  const timer = new AbortController();
+  const timeout = sleep(timeoutMs, null, { signal: timer.signal });
+  try {
+    return await Promise.race([outcome, timeout]);
+  } finally {
+    timer.abort();
+    timeout.catch(ignoreAbort);
+  }
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+}
+
+function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, durationMs: number): RunResult {
+  if (outcome === null) return { kind: 'no_reply', reason: 'command_timed_out', durationMs };
+  switch (outcome.kind) {
+    case 'reply':
+      return { kind: 'reply', ok: outcome.ok, output: outcome.output, truncated: outcome.truncated, durationMs };
+    case 'unanswered':
+      return { kind: 'no_reply', reason: 'command_lost', durationMs };
+  }
+}
+
+/**
+ * Stores the result, tried until Postgres has it or shows that the row is ended already. A result that came after the
+ * row was taken away by a successor is recorded as late.
+ */
+async function store(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {
+  for (let failures = 0; ; failures++) {
+    try {
+      const ended = await context.commands.finish(row.id, lease, result);
+      if (ended === null) return await settleEnded(context, lease, row, result);
+      if (ended.state === 'timed_out' || ended.state === 'lost') lease.blocked = true;
+      logEnd(context, ended);
+      context.announceChange(ended);
+      return;
+    } catch (error) {
+      if (classifyFailedQuery(error) === 'rejected') throw error;
+      context.log.warn(
+        { server: row.server, token: row.token, request_id: row.requestId, code: databaseErrorCode(error) },
+        'result not stored yet',
+      );
+      await sleep(backoffMs(failures, 1000));
+    }
+  }
+}
+
+/** The row was not `running` under this epoch any more: stored by an earlier try, or ended by a successor. */
+async function settleEnded(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult) {
+  const found = await context.commands.findByToken(row.token);
+  if (found === null) return;
+  if (found.state === 'timed_out' || found.state === 'lost') lease.blocked = true;
+  if (result.kind === 'reply' && found.state !== 'succeeded' && found.state !== 'failed') {
+    const late = await context.commands.recordLateResult(row.id, { ok: result.ok, output: result.output });
+    if (late !== null) context.announceChange(late);
+    return;
+  }
+  context.announceChange(found);
+}
+
+/** Reads on after a time-out: what Dokku still answers is kept beside the result. */
+function recordLate(context: WorkerContext, lease: HeldLease, row: CommandRow, outcome: Promise<Outcome>): void {
+  const record = async () => {
+    const late = await outcome;
+    if (late.kind !== 'reply') return;
+    const recorded = await untilAnswered(context, lease, 'recording a late result', () =>
+      context.commands.recordLateResult(row.id, { ok: late.ok, output: late.output }),
+    );
+    if (recorded) context.announceChange(recorded);
+  };
+  record().catch((error: unknown) => {
+    context.log.error({ server: row.server, token: row.token, err: error }, 'late result not recorded');
+  });
+}
+
+/** Provably unsent: back to the queue, where it keeps its place. */
+async function putBack(context: WorkerContext, lease: HeldLease, row: CommandRow): Promise<void> {
+  const back = await untilAnswered(context, lease, 'putting a command back', () =>
+    context.commands.putBack(row.id, lease.epoch),
+  );
+  if (back) context.announceChange(back);
+}
+
+/** Tries until Postgres answers; null where the lease ended first, since then a successor sees to the row. */
+async function untilAnswered<Result>(
+  context: WorkerContext,
+  lease: HeldLease,
+  what: string,
+  query: () => Promise<Result>,
+): Promise<Result | null> {
+  for (let failures = 0; !lease.ended || failures === 0; failures++) {
+    try {
+      return await query();
+    } catch (error) {
+      if (classifyFailedQuery(error) === 'rejected') throw error;
+      context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, `${what} failed`);
+      await pause(backoffMs(failures, 1000), lease.signal);
+    }
+  }
+  return null;
+}
+
+function logEnd(context: WorkerContext, row: CommandRow): void {
+  const { server, token, state, reason, durationMs } = row;
+  context.log.info(
+    { server, token, request_id: row.requestId, state, reason, duration_ms: durationMs },
+    'command ended',
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * One server's life under one lease: clear the way, then as long as the lease is held, one command after the other;
+ * blocked servers wait for Dokku's lock, unreachable ones back off. The lease is released only with nothing in hand.
+ */
+import { classifyFailedQuery, databaseErrorCode } from '../db/client.ts';
+import type { Server } from '../lib/config.ts';
+import type { DaemonConnection } from '../lib/daemon/connection.ts';
+import { DaemonUnavailable } from '../lib/daemon/daemon-unavailable.ts';
+import { backoffMs, pause } from './backoff.ts';
+import type { WorkerContext } from './context.ts';
+import type { HeldLease } from './held-lease.ts';
+import { claim, clearTheWay, runCommand } from './run-command.ts';
+import { SpareConnection } from './spare-connection.ts';
+import { unblock } from './unblock.ts';
+
+/** For so long a replica tries to reach the daemon before it lets another one try. */
+const giveUpMs = 5000;
+
+type Outage = { since: number; chargedAt: number; failures: number };
+
+/** Resolves when the lease has ended, was given up, or the process is to stop; nothing is in hand then. */
+export async function runServer(context: WorkerContext, server: Server, lease: HeldLease): Promise<void> {
+  const spare = new SpareConnection(server, context.config.resultMaximumBytes);
+  const over = AbortSignal.any([lease.signal, context.stopping]);
+  let outage: Outage | undefined;
+  /** The socket file of the last command that got no answer. */
+  let unansweredOn: string | undefined;
+  try {
+    await clearTheWay(context, lease);
+    while (!over.aborted && !lease.releaseAsked) {
+      if (lease.blocked) {
+        if (await unblock(context, server, lease, unansweredOn, over)) unansweredOn = undefined;
+        continue;
+      }
+      if (!lease.fresh) {
+        await lease.attention.wait({ timeoutMs: 1000, signal: over });
+        continue;
+      }
+      const connection = await connect(spare);
+      if (connection instanceof DaemonUnavailable) {
+        outage = await sitOut(context, lease, outage, connection, over);
+        continue;
+      }
+      if (outage !== undefined) {
+        await markReachable(context, lease, true);
+        lease.unreachable = false;
+        outage = undefined;
+      }
+      const row = await claim(context, lease);
+      if (row === null) {
+        lease.idle = true;
+        await lease.attention.wait({ timeoutMs: 1000, signal: over });
+        continue;
+      }
+      lease.idle = false;
+      spare.use();
+      const run = runCommand(context, lease, connection, row);
+      spare.prepare();
+      await run;
+      if (lease.blocked) unansweredOn = connection.socketIdentity;
+    }
+  } finally {
+    spare.close();
+  }
+}
+
+async function connect(spare: SpareConnection): Promise<DaemonConnection | DaemonUnavailable> {
+  try {
+    return await spare.get();
+  } catch (error) {
+    if (error instanceof DaemonUnavailable) return error;
+    throw error;
+  }
+}
+
+/** Charges the wait to the command whose turn it is, which fails at the limit, and backs off. */
+async function sitOut(
+  context: WorkerContext,
+  lease: HeldLease,
+  outage: Outage | undefined,
+  error: DaemonUnavailable,
+  over: AbortSignal,
+): Promise<Outage> {
+  const now = context.now();
+  const ongoing = outage ?? { since: now, chargedAt: now, failures: 0 };
+  if (outage === undefined) {
+    context.log.warn({ server: lease.server, code: error.code }, error.message);
+    await markReachable(context, lease, false);
+  }
+  await chargeWait(context, lease, now - ongoing.chargedAt);
+  lease.unreachable = now - ongoing.since > giveUpMs;
+  await pause(backoffMs(ongoing.failures, 1000), over);
+  return { ...ongoing, chargedAt: now, failures: ongoing.failures + 1 };
+}
+
+async function chargeWait(context: WorkerContext, lease: HeldLease, elapsedMs: number): Promise<void> {
+  try {
+    const failed = await context.commands.chargeWait(lease, elapsedMs, context.config.daemonWaitSeconds * 1000);
+    if (failed === null) return;
+    const { server, token, requestId } = failed;
+    context.log.warn({ server, token, request_id: requestId, reason: failed.reason }, 'command ended');
+    context.announceChange(failed);
+  } catch (error) {
+    if (classifyFailedQuery(error) === 'rejected') throw error;
+    context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'wait not charged');
+  }
+}
+
+async function markReachable(context: WorkerContext, lease: HeldLease, reachable: boolean): Promise<void> {
+  try {
+    await context.leases.markReachable(lease, reachable);
+  } catch (error) {
+    if (classifyFailedQuery(error) === 'rejected') throw error;
+    context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'reachability not recorded');
+  }
+}

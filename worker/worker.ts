@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { connectDatabase } from '../db/client.ts';
+import { createCommands } from '../db/commands.ts';
+import { createDeliveries } from '../db/deliveries.ts';
+import { createIdempotency } from '../db/idempotency.ts';
+import { createLeases } from '../db/leases.ts';
+import type { CommandRow } from '../db/schema.ts';
+import { createCallbackClient } from '../lib/callback-request.ts';
+import { isFinal } from '../lib/command.ts';
+import { publishChange } from '../lib/command-events.ts';
+import { type Config, type Server, serversOf } from '../lib/config.ts';
+import type { Log } from '../lib/log.ts';
+import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader } from '../lib/redis.ts';
+import { createSeal } from '../lib/seal.ts';
+import { version } from '../lib/version.ts';
+import { CallbackDeliverer } from './callbacks/deliver.ts';
+import { consume } from './consume.ts';
+import type { WorkerConfig, WorkerContext } from './context.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { Notifier } from './notifier.ts';
+import { runServer } from './run-server.ts';
+import { sweep } from './sweep.ts';
+
+const removedAfterMs = 60_000;
+
+export type WorkerOptions = {
+  config: WorkerConfig & Pick<Config, 'databaseUrl' | 'redisUrl' | 'defaultSocket' | 'moreServers' | 'jsonServers'>;
+  log: Log;
+  /** Aborted when the worker is to stop. */
+  stopping: AbortSignal;
+  /** An error that nobody handles: the process must end, so that a successor judges what it had in hand. */
+  onFatal: (error: unknown) => void;
+  /** Lets a test replace parts of the context, to see that its checks notice. */
+  adapt?: (context: WorkerContext) => WorkerContext;
+};
+
+/** Runs a worker until it is told to stop; resolves when nothing is in hand and every connection is closed. */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { config, log, stopping, onFatal } = options;
+  const id = randomUUID();
+  const servers = new Map(serversOf(config).map((server) => [server.name, server]));
+  const redisFailed = onceAtATime((error) => log.warn({ code: codeOf(error) }, 'Redis is out of reach'));
+  const database = connectDatabase(config.databaseUrl, { maximum: 10, onError: noteLostConnection(log) });
+  const leaseDatabase = connectDatabase(config.databaseUrl, {
+    maximum: 2,
+    queryTimeoutMs: Math.min(7000, (config.leaseSeconds * 1000) / 3),
+    onError: noteLostConnection(log),
+  });
+  const producer = connectProducer(config.redisUrl, redisFailed);
+  const reader = connectReader(config.redisUrl, redisFailed);
+  const breaker = new CircuitBreaker(() => performance.now());
+  const callbacks = createCallbackClient({ allowList: config.callbackAllow });
+  const heldChanged = new Notifier();
+
+  const announceChange = (row: CommandRow) => {
+    publishChange(producer, breaker, row).catch((error: unknown) => {
+      if (!(error instanceof CircuitOpenError)) log.debug({ code: codeOf(error) }, 'change not published');
+    });
+    if (row.callbackUrl !== null && isFinal(row.state)) deliverer.attention.notify();
+  };
+  const plain: WorkerContext = {
+    id,
+    config,
+    log,
+    now: () => performance.now(),
+    commands: createCommands(database),
+    leases: createLeases(database),
+    deliveries: createDeliveries(database),
+    announceChange,
+    onPhase: () => undefined,
+    stopping,
+  };
+  const context = options.adapt?.(plain) ?? plain;
+  const deliverer = new CallbackDeliverer(context, callbacks, createSeal(config.secretKeys, 'signing-secret'));
+  const keeper = new LeaseKeeper({
+    context,
+    leases: createLeases(leaseDatabase),
+    servers: [...servers.keys()],
+    host: hostname(),
+    version,
+    run: (lease) => runServer(context, servers.get(lease.server) as Server, lease),
+    onDeliveriesDue: () => deliverer.attention.notify(),
+    onChange: () => heldChanged.notify(),
+    onFatal,
+  });
+
+  log.info({ worker: id, servers: [...servers.keys()], version }, 'worker started');
+  await Promise.all([
+    keeper.keep(),
+    consume(context, { reader, producer, held: keeper.held, heldChanged }),
+    deliverer.deliver(),
+    sweep(context, { idempotency: createIdempotency(database), removedAfterMs }),
+  ]);
+  await context.leases.unregister(id).catch((error: unknown) => {
+    log.warn({ code: codeOf(error) }, 'worker not taken off the list: its silence will tell');
+  });
+  producer.disconnect();
+  await Promise.all([callbacks.close(), database.$client.end(), leaseDatabase.$client.end()]);
+  log.info({ worker: id }, 'worker stopped');
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error ? String(Reflect.get(error, 'code') ?? error.message) : 'unknown';
+}
+
+function noteLostConnection(log: Log) {
+  return (error: Error) => log.warn({ code: codeOf(error) }, 'a connection to Postgres was lost');
+}
+
+/** A Redis that is away fails at each try to reconnect: said once in ten seconds. */
+function onceAtATime(say: (error: Error) => void): (error: Error) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (performance.now() - saidAt < 10_000) return;
+    saidAt = performance.now();
+    say(error);
+  };
+}
