@@ -1,30 +1,38 @@
-/** The look-up behind every request: one query serves all requests that wait for it, and none is ever remembered. */
-import { sql } from 'drizzle-orm';
+/** The look-up behind every request: one query serves all requests that wait for it, and none is remembered. */
+import { eq, sql } from 'drizzle-orm';
 import type { StoredSecrets } from '../lib/credentials.ts';
 import type { Key } from '../lib/key.ts';
 import type { Database } from './client.ts';
 import { keys } from './schema.ts';
 
-export type StoredKey = StoredSecrets & { key: Key };
+/** What verifies a secret, and which version of which row it was read from. */
+export type StoredKey = StoredSecrets & { id: number; version: string };
 
-/** Several, so that one connection that hangs does not hold up every request. */
-const queriesAtMost = 4;
+/** Few, so that under load each serves many requests; two, so that one connection that hangs does not hold up all. */
+const queriesAtMost = 2;
 
 type Waiter = { apiKey: string; resolve: (stored: StoredKey | null) => void; reject: (error: unknown) => void };
 
-/**
- * Makes the function that finds a key by its Api-Key; null where there is none.
- *
- * What is asked for while all queries are under way shares the next one. A query that was sent is never joined, so that
- * each request sees every deletion and rotation that was done before it came.
- */
-export function createKeyLookup(database: Database): (apiKey: string) => Promise<StoredKey | null> {
-  const statement = database
+export function createKeyLookup(database: Database) {
+  /** Every change of a row, be it only of when it was last used, changes its xmin. */
+  const version = sql<string>`${keys}.xmin::text`;
+
+  // A row for every key asked for, and all of them of one size: the time taken does not tell whether there is such a key.
+  const findStatement = database
     .select({
-      apiKey: keys.apiKey,
+      asked: sql<string>`asked.api_key`,
+      id: keys.id,
+      version,
       secretHash: keys.secretHash,
       previousSecretHash: sql<Buffer | null>`case when ${keys.previousSecretExpiresAt} > now() then ${keys.previousSecretHash} end`,
       usable: sql<boolean>`${keys.deletedAt} is null and (${keys.expiresAt} is null or ${keys.expiresAt} > now())`,
+    })
+    .from(sql`unnest(${sql.placeholder('apiKeys')}::text[]) as asked(api_key)`)
+    .leftJoin(keys, sql`${keys.apiKey} = asked.api_key`)
+    .prepare('find_keys');
+  const describeStatement = database
+    .select({
+      version,
       key: {
         id: keys.id,
         publicId: keys.publicId,
@@ -37,15 +45,21 @@ export function createKeyLookup(database: Database): (apiKey: string) => Promise
       },
     })
     .from(keys)
-    .where(sql`${keys.apiKey} = any(${sql.placeholder('apiKeys')})`)
-    .prepare('find_keys');
+    .where(eq(keys.id, sql.placeholder('id')))
+    .prepare('describe_key');
 
+  const described = new Map<number, { version: string; key: Key }>();
   let waiting: Waiter[] = [];
   let running = 0;
 
-  async function query(apiKeys: Iterable<string>): Promise<Map<string, StoredKey>> {
-    const rows = await statement.execute({ apiKeys: [...new Set(apiKeys)] });
-    return new Map(rows.map(({ apiKey, ...stored }) => [apiKey, stored]));
+  async function query(apiKeys: readonly string[]): Promise<Map<string, StoredKey | null>> {
+    const rows = await findStatement.execute({ apiKeys: [...new Set(apiKeys)] });
+    return new Map(
+      rows.map(({ asked, id, secretHash, ...stored }) => [
+        asked,
+        id === null || secretHash === null ? null : { id, secretHash, ...stored },
+      ]),
+    );
   }
 
   function sendNext(): void {
@@ -68,9 +82,28 @@ export function createKeyLookup(database: Database): (apiKey: string) => Promise
       });
   }
 
-  return (apiKey) =>
-    new Promise((resolve, reject) => {
-      waiting.push({ apiKey, resolve, reject });
-      sendNext();
-    });
+  return {
+    /**
+     * What verifies the secret of a key, deleted and expired ones included; null for an unknown Api-Key.
+     *
+     * What is asked for while all queries are under way shares the next one. A query that was sent is never joined, so
+     * that each request sees every deletion and rotation that was done before it came.
+     */
+    find(apiKey: string): Promise<StoredKey | null> {
+      return new Promise((resolve, reject) => {
+        waiting.push({ apiKey, resolve, reject });
+        sendNext();
+      });
+    },
+
+    /** Who a verified key is; read from Postgres only where its row has changed since. Null where the row is gone. */
+    async describe({ id, version }: Pick<StoredKey, 'id' | 'version'>): Promise<Key | null> {
+      const known = described.get(id);
+      if (known?.version === version) return known.key;
+      const [row] = await describeStatement.execute({ id });
+      if (row === undefined) return null;
+      described.set(id, row);
+      return row.key;
+    },
+  };
 }

@@ -46,8 +46,7 @@ export type Keys = ReturnType<typeof createKeys>;
 /** @param seal of the purpose `signing-secret`: a signing secret is sealed with its key's public id beside it */
 export function createKeys(database: Database, seal: Seal) {
   return {
-    /** What authentication needs of a key, deleted and expired ones included; null for an unknown Api-Key. */
-    find: createKeyLookup(database),
+    ...createKeyLookup(database),
 
     /**
      * Makes a key. Its secret and signing secret cannot be read again.

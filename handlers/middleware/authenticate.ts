@@ -10,7 +10,7 @@ import { factory } from '../factory.ts';
 import { addressGroup, clientAddress } from './client-address.ts';
 
 type AuthenticateDependencies = {
-  keys: Pick<Keys, 'find' | 'touch'>;
+  keys: Pick<Keys, 'find' | 'describe' | 'touch'>;
   config: Pick<Config, 'trustedProxies'>;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
@@ -57,9 +57,11 @@ export function authenticate({ keys, config, now, log }: AuthenticateDependencie
     const credentials = readCredentials((name) => context.req.header(name));
     if (credentials !== null) {
       const stored = await keys.find(credentials.apiKey);
-      if (verifySecret(credentials.apiSecret, stored) && stored !== null) {
-        context.set('key', stored.key);
-        touch(stored.key.publicId);
+      const verified = verifySecret(credentials.apiSecret, stored);
+      const key = verified && stored !== null ? await keys.describe(stored) : null;
+      if (key !== null) {
+        context.set('key', key);
+        touch(key.publicId);
         return await next();
       }
       await countFailure(clientAddress(context.req, context.env, config));
