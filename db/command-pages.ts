@@ -1,0 +1,151 @@
+/**
+ * Commands in the order of their ids: pages by keyset, and many commands in batches that a bounded memory holds.
+ * Every read is a statement of its own; no transaction is held between two of them.
+ */
+import { and, asc, desc, eq, gt, gte, lt, lte, max, type SQL, sql } from 'drizzle-orm';
+import type { CommandState } from '../lib/command.ts';
+import type { Database } from './client.ts';
+import { type CommandRow, commandColumns, commands } from './schema.ts';
+
+/** What commands have in common. Null or left out: whatever it is. */
+export type CommandFilter = {
+  /** Null for those of every owner. */
+  owner: string | null;
+  state?: CommandState | undefined;
+  server?: string | undefined;
+  /** Accepted then or later. */
+  since?: Date | undefined;
+  /** Accepted before. */
+  until?: Date | undefined;
+  /** A part of the command line, capitals and all. */
+  text?: string | undefined;
+};
+
+/**
+ * A page holds the rows next to `after` going up, or next to `before` going down; with both or none it begins at the
+ * order's own end. `order` is that of its rows in any case.
+ */
+export type PageRequest = {
+  filter: CommandFilter;
+  limit: number;
+  order: 'asc' | 'desc';
+  after: number | null;
+  before: number | null;
+};
+
+/** The ids of a page in its order, and whether there is more to its either side, in that order. */
+export type CommandPage = { ids: number[]; hasNext: boolean; hasPrevious: boolean };
+
+const rowsAtOnce = 500;
+/** Of command lines and outputs, above which a batch takes no further row. */
+const bytesAtOnce = 1024 * 1024;
+
+export type CommandPages = ReturnType<typeof createCommandPages>;
+
+export function createCommandPages(database: Database) {
+  /** The first rows of those selected, as many as a batch may have: the sizes of stored texts are known unread. */
+  async function readBatch(where: SQL | undefined, order: 'asc' | 'desc'): Promise<CommandRow[]> {
+    const direction = sql.raw(order);
+    const selected = database
+      .select()
+      .from(commands)
+      .where(where)
+      .orderBy(order === 'asc' ? asc(commands.id) : desc(commands.id))
+      .limit(rowsAtOnce);
+    const batch = database.$with('batch', commandColumns).as(sql`
+      select * from (
+        select selected.*, sum(octet_length(command) + coalesce(octet_length(output), 0)
+          + coalesce(octet_length(late_output), 0)) over (order by id ${direction} rows between unbounded preceding
+          and 1 preceding) as bytes_before
+        from ${selected} selected
+      ) measured where coalesce(bytes_before, 0) < ${bytesAtOnce}`);
+    return await database
+      .with(batch)
+      .select()
+      .from(batch)
+      .orderBy(order === 'asc' ? asc(batch.id) : desc(batch.id));
+  }
+
+  async function readIds(where: SQL | undefined, order: 'asc' | 'desc', limit: number): Promise<number[]> {
+    const rows = await database
+      .select({ id: commands.id })
+      .from(commands)
+      .where(where)
+      .orderBy(order === 'asc' ? asc(commands.id) : desc(commands.id))
+      .limit(limit);
+    return rows.map(({ id }) => id);
+  }
+
+  /** Looks from `start` on, itself included, where the nearest one is most likely. */
+  async function isAny(where: SQL | undefined, start: number, order: 'asc' | 'desc'): Promise<boolean> {
+    const there = order === 'asc' ? gte(commands.id, start) : lte(commands.id, start);
+    return (await readIds(and(where, there), order, 1)).length > 0;
+  }
+
+  return {
+    /** The highest id among the owner's commands, or of all where it is null; null where there are none. */
+    async highestId(owner: string | null): Promise<number | null> {
+      const [row] = await database
+        .select({ id: max(commands.id) })
+        .from(commands)
+        .where(matching({ owner }));
+      return row?.id ?? null;
+    },
+
+    /** The commands up to an id, ascending, in batches. */
+    async *upTo(owner: string | null, highest: number): AsyncGenerator<CommandRow[]> {
+      for (let last = 0; last < highest; ) {
+        const rows = await readBatch(and(matching({ owner }), gt(commands.id, last), lte(commands.id, highest)), 'asc');
+        const end = rows.at(-1);
+        if (end === undefined) return;
+        yield rows;
+        last = end.id;
+      }
+    },
+
+    /** The commands with these ids, in the order given, in batches. Those deleted meanwhile are left out. */
+    async *withIds(ids: readonly number[], order: 'asc' | 'desc'): AsyncGenerator<CommandRow[]> {
+      for (let rest = ids; rest.length > 0; ) {
+        const rows = await readBatch(sql`${commands.id} = any(${sql.param(rest)})`, order);
+        const end = rows.at(-1);
+        if (end === undefined) return;
+        yield rows;
+        rest = rest.slice(rest.indexOf(end.id) + 1);
+      }
+    },
+
+    async page({ filter, limit, order, after, before }: PageRequest): Promise<CommandPage> {
+      const upwards = (after === null) === (before === null) ? order === 'asc' : after !== null;
+      const filtered = matching(filter);
+      const inRange = and(
+        filtered,
+        after === null ? undefined : gt(commands.id, after),
+        before === null ? undefined : lt(commands.id, before),
+      );
+      const found = await readIds(inRange, upwards ? 'asc' : 'desc', limit + 1);
+      const ids = found.slice(0, limit);
+      const more = found.length > limit;
+      const start = upwards ? after : before;
+      const isRange = after !== null && before !== null;
+      const behind = start !== null && !isRange && (await isAny(filtered, start, upwards ? 'desc' : 'asc'));
+      const walksInOrder = upwards === (order === 'asc');
+      if (!walksInOrder) ids.reverse();
+      return { ids, hasNext: walksInOrder ? more : behind, hasPrevious: walksInOrder ? behind : more };
+    },
+  };
+}
+
+function matching({ owner, state, server, since, until, text }: CommandFilter): SQL | undefined {
+  return and(
+    owner === null ? undefined : eq(commands.owner, owner),
+    state === undefined ? undefined : eq(commands.state, state),
+    server === undefined ? undefined : eq(commands.server, server),
+    since === undefined ? undefined : gte(commands.createdAt, since),
+    until === undefined ? undefined : lt(commands.createdAt, until),
+    text === undefined ? undefined : sql`${commands.command} like ${`%${escapeLike(text)}%`}`,
+  );
+}
+
+function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
+}

@@ -1,0 +1,36 @@
+/** The API at one glance: what every request passes, and which path answers what. */
+import { createCommand } from './commands/create.ts';
+import { getCommand } from './commands/get.ts';
+import { listCommands } from './commands/list.ts';
+import { type Dependencies, factory } from './factory.ts';
+import { accessLog } from './middleware/access-log.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { answerErrors } from './middleware/errors.ts';
+import { notFound } from './middleware/method-not-allowed.ts';
+import { notCached } from './middleware/not-cached.ts';
+import { wellFormedQuery } from './middleware/query.ts';
+import { rateLimit } from './middleware/rate-limit.ts';
+import { requestId } from './middleware/request-id.ts';
+import { sameOrigin } from './middleware/same-origin.ts';
+import { healthz } from './probes.ts';
+
+export type App = ReturnType<typeof createApp>;
+
+/** Everything before `authenticate` is open to all; everything behind it, unknown paths too, is not. */
+export function createApp(deps: Dependencies) {
+  const app = factory
+    .createApp()
+    .use(requestId, accessLog(deps))
+
+    .get('/healthz', ...healthz)
+
+    .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
+
+    .get('/commands', ...listCommands(deps))
+    .post('/commands', ...createCommand(deps))
+    .get('/commands/:token', ...getCommand(deps));
+
+  app.notFound(notFound(() => app.routes));
+  app.onError(answerErrors(deps));
+  return app;
+}

@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto';
+import type { Context } from 'hono';
+import type { IdempotentRequest } from '../../db/idempotency.ts';
+import type { CommandRow } from '../../db/schema.ts';
+import type { AppEnv, Dependencies } from '../factory.ts';
+import type { RunnableCommand } from './runnable-command.ts';
+
+/** Stores a checked command, announces it, and names it in the answer's headers. */
+export async function acceptCommand(
+  context: Context<AppEnv>,
+  { accept, announcer }: Pick<Dependencies, 'accept' | 'announcer'>,
+  command: RunnableCommand,
+  origin: { request: IdempotentRequest | null; retryOf: string | null; legacyRetry: boolean },
+): Promise<CommandRow> {
+  const { key, requestId } = context.var;
+  const { row, replayed } = await accept(
+    {
+      ...command,
+      token: randomBytes(32).toString('hex'),
+      retryOf: origin.retryOf,
+      legacyRetry: origin.legacyRetry,
+      keyId: key.id,
+      createdBy: key.publicId,
+      owner: key.owner,
+      requestId,
+    },
+    origin.request,
+  );
+  if (!replayed) await announcer.announceQueued(row);
+  else if (origin.request !== null) context.header('Idempotent-Replayed', 'true');
+  context.header('Location', `/commands/${row.token}`);
+  return row;
+}

@@ -1,0 +1,67 @@
+import { describeRoute, validator } from 'hono-openapi';
+import * as v from 'valibot';
+import { isFinal, toWire } from '../../lib/command.ts';
+import { ApiError } from '../../lib/errors.ts';
+import { type Dependencies, factory } from '../factory.ts';
+import { requires } from '../middleware/requires.ts';
+import { prefersText } from '../preferred-type.ts';
+import { errorDocs, jsonDocs } from '../response-docs.ts';
+import { commandSchema } from './command-schema.ts';
+import { tokenParam, visibleCommand } from './visible-command.ts';
+
+const waitRange = 'wait must be a whole number of seconds from 0 to 50';
+
+const waitQuery = validator(
+  'query',
+  v.object({
+    wait: v.optional(
+      v.pipe(
+        v.string(waitRange),
+        v.regex(/^\d{1,2}$/, waitRange),
+        v.transform(Number),
+        v.maxValue(50, waitRange),
+        v.description('Seconds that the answer may be held for the command to become final.'),
+      ),
+    ),
+  }),
+  ({ success }) => {
+    if (!success) throw new ApiError('bad_query', `${waitRange}.`);
+  },
+);
+
+/** GET /commands/:token: one command, or its output alone. */
+export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, 'commands' | 'waiters' | 'stopping'>) {
+  return factory.createHandlers(
+    describeRoute({
+      summary: 'Read a command',
+      description: 'Where Accept prefers text/plain to JSON the output alone is sent, and 202 while there is none.',
+      responses: {
+        200: {
+          description: 'The command.',
+          content: {
+            ...jsonDocs('The command.', commandSchema).content,
+            'text/plain': { schema: { type: 'string' } },
+          },
+        },
+        202: { description: 'There is no output yet.', content: { 'text/plain': { schema: { type: 'string' } } } },
+        ...errorDocs('bad_query', 'not_found'),
+      },
+    }),
+    requires('read'),
+    tokenParam,
+    waitQuery,
+    async (context) => {
+      const { token } = context.req.valid('param');
+      const { wait = 0 } = context.req.valid('query');
+      const row = await waiters.wait(
+        await visibleCommand(commands, context.var.key, token),
+        ({ state }) => isFinal(state),
+        { timeoutMs: wait * 1000, signals: [stopping, context.req.raw.signal] },
+      );
+      context.header('Vary', 'Accept');
+      if (prefersText(context.req.header('accept')))
+        return context.text(row.output ?? '', row.output === null ? 202 : 200);
+      return context.json(toWire(row), 200);
+    },
+  );
+}

@@ -1,0 +1,81 @@
+import { createAccept } from '../db/accept.ts';
+import { connectDatabase } from '../db/client.ts';
+import { createCommandChanges } from '../db/command-changes.ts';
+import { createCommandPages } from '../db/command-pages.ts';
+import { createCommands } from '../db/commands.ts';
+import { createDeliveries } from '../db/deliveries.ts';
+import { createKeys } from '../db/keys.ts';
+import { createLeases } from '../db/leases.ts';
+import { Announcer } from '../lib/announcer.ts';
+import { subscribeChanges } from '../lib/command-events.ts';
+import { CommandWaiters } from '../lib/command-waiters.ts';
+import { createRateLimiter } from '../lib/rate-limiter.ts';
+import { CircuitBreaker, connectProducer, connectSubscriber } from '../lib/redis.ts';
+import { createSeal } from '../lib/seal.ts';
+import { describeError } from './error-report.ts';
+import type { Dependencies } from './factory.ts';
+import { rateWindowSeconds } from './middleware/rate-limit.ts';
+
+/** What comes from outside of the process. */
+export type Surroundings = Pick<Dependencies, 'config' | 'log' | 'now' | 'timing' | 'stopping'>;
+
+const poolSize = 10;
+const quietMs = 10_000;
+
+/** Connects to Postgres and Redis; neither has to be there yet. `close` ends the connections. */
+export function connectDependencies(given: Surroundings): Dependencies & { close: () => Promise<void> } {
+  const { config, log, now } = given;
+  const redisFailed = onceInAWhile(now, (error) => log.warn(describeError(error), 'Redis is out of reach'));
+  const database = connectDatabase(config.databaseUrl, {
+    maximum: poolSize,
+    onError: (error) => log.warn(describeError(error), 'a connection to Postgres was lost'),
+  });
+  const producer = connectProducer(config.redisUrl, redisFailed);
+  const subscriber = connectSubscriber(config.redisUrl, redisFailed);
+  const breaker = new CircuitBreaker(now);
+  const commands = createCommands(database);
+  const changes = createCommandChanges(database);
+  const waiters = new CommandWaiters({
+    look: { changes: changes.ofTokens, rows: commands.findByTokens },
+    onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'waiters could not look at their commands')),
+  });
+  subscribeChanges(
+    subscriber,
+    ({ token }) => waiters.wake(token),
+    () => log.warn('a change was announced in a form that is not known'),
+  ).catch(redisFailed);
+
+  return {
+    ...given,
+    database,
+    keys: createKeys(database, createSeal(config.secretKeys, 'signing-secret')),
+    accept: createAccept(database),
+    commands,
+    pages: createCommandPages(database),
+    deliveries: createDeliveries(database),
+    leases: createLeases(database),
+    rateLimiter: createRateLimiter({
+      redis: producer,
+      breaker,
+      prefix: '{dokku-api}:requests',
+      windowSeconds: rateWindowSeconds,
+    }),
+    announcer: new Announcer(producer, breaker, log),
+    waiters,
+    close: async () => {
+      producer.disconnect();
+      subscriber.disconnect();
+      await database.$client.end();
+    },
+  };
+}
+
+/** What fails at each try to reconnect is said once in ten seconds. */
+function onceInAWhile(now: () => number, say: (error: unknown) => void): (error: unknown) => void {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (now() - saidAt < quietMs) return;
+    saidAt = now();
+    say(error);
+  };
+}

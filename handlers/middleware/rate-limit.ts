@@ -1,0 +1,27 @@
+import { ApiError } from '../../lib/errors.ts';
+import { type Dependencies, factory } from '../factory.ts';
+
+export const rateWindowSeconds = 60;
+
+/**
+ * Counts the key's requests in a window, and says in each answer how it stands
+ * (draft-ietf-httpapi-ratelimit-headers-10).
+ * @throws ApiError `rate_limited`
+ */
+export function rateLimit({ rateLimiter, config }: Pick<Dependencies, 'rateLimiter' | 'config'>) {
+  return factory.createMiddleware(async (context, next) => {
+    const { key } = context.var;
+    const limit = key.rateLimit ?? config.rateLimit;
+    const { used, resetSeconds } = await rateLimiter.count(key.publicId);
+    context.header('RateLimit-Policy', `"key";q=${limit};w=${rateWindowSeconds}`);
+    context.header('RateLimit', `"key";r=${Math.max(0, limit - used)};t=${resetSeconds}`);
+    if (used > limit) {
+      throw new ApiError(
+        'rate_limited',
+        `This key may send ${limit} requests a minute. Wait as Retry-After says; ?wait= and event streams save requests.`,
+        { headers: { 'Retry-After': String(resetSeconds) } },
+      );
+    }
+    await next();
+  });
+}

@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getRequestListener } from '@hono/node-server';
+import { ApiError } from '../lib/errors.ts';
+import { createApp } from './app.ts';
+import { errorBody } from './error-body.ts';
+import { describeError } from './error-report.ts';
+import type { Dependencies } from './factory.ts';
+import { requestIdOf } from './middleware/request-id.ts';
+
+/** A client that reads nothing, or sends nothing, for so long is given up. Every answer that lasts says something sooner. */
+const silenceMs = 120_000;
+/** For answers under way when the process is to stop; then their connections are cut. */
+const drainMs = 20_000;
+
+/** Serves the API on a port until `stopping`; then finishes what is under way and resolves `closed`. */
+export async function startWebServer(deps: Dependencies): Promise<{ port: number; closed: Promise<void> }> {
+  const listener = getRequestListener(createApp(deps).fetch, { errorHandler: answerUnreadable(deps) });
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2000 },
+    (incoming, outgoing) => {
+      if (deps.stopping.aborted) outgoing.shouldKeepAlive = false;
+      void listener(incoming, outgoing);
+    },
+  );
+  server.timeout = silenceMs;
+  server.listen(deps.config.port, deps.config.host);
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, closed: drain(server, deps) };
+}
+
+async function drain(server: Server, { stopping, log }: Dependencies): Promise<void> {
+  if (!stopping.aborted) await once(stopping, 'abort');
+  const ended = once(server, 'close');
+  server.close();
+  const cut = setTimeout(() => {
+    log.warn('answers were still under way and are cut short');
+    server.closeAllConnections();
+  }, drainMs);
+  const over = ended.then(() => true);
+  // A connection that was busy when the server closed becomes idle only later.
+  do server.closeIdleConnections();
+  while (!(await Promise.race([over, sleep(50, false)])));
+  clearTimeout(cut);
+}
+
+/** For requests that are refused before they are one, as by a malformed Host header. */
+function answerUnreadable({ log }: Dependencies) {
+  return (error: unknown): Response => {
+    const requestId = requestIdOf(undefined);
+    log.info({ request_id: requestId, ...describeError(error) }, 'a request could not be read');
+    const refusal = new ApiError('bad_query', 'The request line or the Host header cannot be read.');
+    const { type, body } = errorBody(refusal, requestId, undefined);
+    return new Response(body, { status: refusal.status, headers: { 'Content-Type': type, 'X-Request-Id': requestId } });
+  };
+}
