@@ -66,8 +66,10 @@ export class CallbackDeliverer {
 
   async #attempt(due: DueDelivery): Promise<void> {
     const { delivery } = due;
-    const secret = this.#signingSecret(due);
-    const answer = secret === null ? unsigned : await this.#post(due, secret);
+    const answer = await this.#post(due).catch((error: unknown): AttemptAnswer => {
+      this.#context.log.error({ ...nameOf(due), err: error }, 'callback not sent');
+      return notSent;
+    });
     const end = attemptEnd(answer, delivery.attempt + 1);
     await this.#context.deliveries.recordAttempt(delivery.id, end);
     const { status, error, durationMs, state } = end;
@@ -77,24 +79,17 @@ export class CallbackDeliverer {
     );
   }
 
-  async #post(due: DueDelivery, secret: string): Promise<CallbackAnswer> {
+  /** @throws where it cannot be signed: its secret was sealed with a `SECRET_KEY` that is not configured */
+  async #post(due: DueDelivery): Promise<AttemptAnswer> {
+    const { delivery } = due;
     const body = JSON.stringify(callbackBody(due));
-    const signature = signWebhook({ id: due.delivery.webhookId, timestamp: new Date(), body, secret });
+    const secret = this.#seal.open(due.sealedSigningSecret, due.createdBy);
+    const signature = signWebhook({ id: delivery.webhookId, timestamp: new Date(), body, secret });
     return await this.#client.post({
-      url: due.delivery.url,
+      url: delivery.url,
       body,
       headers: { 'content-type': 'application/json', ...signature },
     });
-  }
-
-  /** Null where it was sealed with a `SECRET_KEY` that is not configured: the attempt fails, and is made again later. */
-  #signingSecret(due: DueDelivery): string | null {
-    try {
-      return this.#seal.open(due.sealedSigningSecret, due.createdBy);
-    } catch (error) {
-      this.#context.log.error({ ...nameOf(due), err: error }, 'callback not signed');
-      return null;
-    }
   }
 
   /** Hosts that have all their places taken. */
@@ -105,14 +100,10 @@ export class CallbackDeliverer {
   }
 }
 
-type AttemptAnswer = Omit<CallbackAnswer, 'error'> & { error: CallbackAnswer['error'] | 'signing_secret_sealed' };
+type AttemptAnswer = Omit<CallbackAnswer, 'error'> & { error: CallbackAnswer['error'] | 'not_sent' };
 
-const unsigned: AttemptAnswer = {
-  status: null,
-  error: 'signing_secret_sealed',
-  durationMs: 0,
-  retryAfterSeconds: null,
-};
+/** A fault on this side counts as an attempt, so that it is neither repeated at once nor for ever. */
+const notSent: AttemptAnswer = { status: null, error: 'not_sent', durationMs: 0, retryAfterSeconds: null };
 
 /** The command as it was when it became final: what came later is not in it, so that every attempt says the same. */
 function callbackBody({ command }: DueDelivery) {
