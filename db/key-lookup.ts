@@ -17,15 +17,16 @@ export function createKeyLookup(database: Database) {
   /** Every change of a row, be it only of when it was last used, changes its xmin. */
   const version = sql<string>`${keys}.xmin::text`;
 
-  // A row for every key asked for, and all of them of one size: the time taken does not tell whether there is such a key.
+  // Every key that is asked for has a row of the same form and size, be there such a key or not (its id is 0 then):
+  // reading fewer bytes took measurably less time.
   const findStatement = database
     .select({
       asked: sql<string>`asked.api_key`,
-      id: keys.id,
-      version,
-      secretHash: keys.secretHash,
+      id: sql<number>`coalesce(${keys.id}, 0)`.mapWith(Number),
+      version: sql<string>`coalesce(${version}, '0000')`,
+      secretHash: sql<Buffer>`coalesce(${keys.secretHash}, decode(repeat('00', 32), 'hex'))`,
       previousSecretHash: sql<Buffer | null>`case when ${keys.previousSecretExpiresAt} > now() then ${keys.previousSecretHash} end`,
-      usable: sql<boolean>`${keys.deletedAt} is null and (${keys.expiresAt} is null or ${keys.expiresAt} > now())`,
+      usable: sql<boolean>`${keys.id} is not null and ${keys.deletedAt} is null and (${keys.expiresAt} is null or ${keys.expiresAt} > now())`,
     })
     .from(sql`unnest(${sql.placeholder('apiKeys')}::text[]) as asked(api_key)`)
     .leftJoin(keys, sql`${keys.apiKey} = asked.api_key`)
@@ -54,12 +55,7 @@ export function createKeyLookup(database: Database) {
 
   async function query(apiKeys: readonly string[]): Promise<Map<string, StoredKey | null>> {
     const rows = await findStatement.execute({ apiKeys: [...new Set(apiKeys)] });
-    return new Map(
-      rows.map(({ asked, id, secretHash, ...stored }) => [
-        asked,
-        id === null || secretHash === null ? null : { id, secretHash, ...stored },
-      ]),
-    );
+    return new Map(rows.map(({ asked, ...stored }) => [asked, stored.id === 0 ? null : stored]));
   }
 
   function sendNext(): void {
