@@ -26,21 +26,26 @@ const folder = resolve('.local');
 type Stop = () => Promise<unknown>;
 
 /** Starts all of it; what runs is pushed onto `stops` as it comes up, so that a failure half-way ends it too. */
-async function start(stops: Stop[], progress: Progress): Promise<ChildProcess[]> {
+async function start(stops: Stop[], progress: Progress, signal: AbortSignal): Promise<ChildProcess[]> {
   const given = process.env;
   const { port } = readConfig(given, ['port']);
   const host = given.HOST || '127.0.0.1';
   await portComesFree(host, port);
   mkdirSync(join(folder, 'log'), { recursive: true, mode: 0o700 });
   const onProgress = (step: string) => progress.begin(step);
+  const begin = (step: string) => {
+    signal.throwIfAborted();
+    progress.begin(step);
+  };
 
   const postgres = given.DATABASE_URL ? null : await startPostgres({ folder: join(folder, 'postgres'), onProgress });
   if (postgres) stops.push(() => postgres.stop());
+  begin('Starting Redis');
   const redis = given.REDIS_URL
     ? null
     : await startRedis({ folder: join(folder, 'redis'), cache: join(folder, 'cache'), onProgress });
   if (redis) stops.push(() => redis.stop());
-  onProgress('Starting the daemon');
+  begin('Starting the daemon');
   const daemon = await startDaemon({ folder, configured: given.DOKKU_DAEMON_SOCKET });
   stops.push(() => daemon.stop());
 
@@ -55,9 +60,9 @@ async function start(stops: Stop[], progress: Progress): Promise<ChildProcess[]>
   };
   keepEnvironment(folder, environment);
   const { databaseUrl, secretKeys } = readConfig(environment, ['databaseUrl', 'redisUrl', 'secretKeys']);
-  onProgress('Applying migrations');
+  begin('Applying migrations');
   await migrate(databaseUrl);
-  onProgress('Starting web and worker');
+  begin('Starting web and worker');
   const web = new ChildProcess('web', new URL('../server', import.meta.url), environment, join(folder, 'log'));
   stops.push(() => web.stop());
   const worker = new ChildProcess(
@@ -97,31 +102,25 @@ Run a command:
 }
 
 const stops: Stop[] = [];
-let stopping: Promise<void> | undefined;
-
-/** Ends what was started, the last first; a second call waits for the first. */
-function stop(): Promise<void> {
-  stopping ??= (async () => {
-    for (const end of stops.splice(0).reverse()) await end();
-  })();
-  return stopping;
-}
-
 const progress = new Progress(process.stdout);
+const interruption = new AbortController();
 const interrupted = new Promise<null>((resolveInterrupted) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolveInterrupted(null));
+  interruption.signal.addEventListener('abort', () => resolveInterrupted(null));
 });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
 
 try {
-  const running = await Promise.race([start(stops, progress), interrupted]);
-  const ended = running && (await Promise.race([...running.map((child) => child.ended), interrupted]));
-  if (ended) throw new Error(ended);
-  progress.begin('Stopping');
-  await stop();
-  progress.end();
+  const running = await start(stops, progress, interruption.signal);
+  const ended = await Promise.race([...running.map((child) => child.ended), interrupted]);
+  if (ended !== null) throw new Error(ended);
 } catch (error) {
+  if (!interruption.signal.aborted) {
+    progress.end();
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+} finally {
+  progress.begin('Stopping');
+  for (const end of stops.reverse()) await end();
   progress.end();
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-  await stop();
 }
