@@ -15,7 +15,7 @@ const uniqueViolation = '23505';
 
 /**
  * Claims the server's oldest queued command. A claim whose answer was not had is looked up: only a row that is seen
- * `running` under this lease's epoch was claimed.
+ * `running` under this lease's epoch was claimed. Where a try brought nothing that can be relied on, another look follows.
  * @returns null where there is nothing to claim, or the lease is not ours, or the server blocked
  */
 export async function claim(context: WorkerContext, lease: HeldLease): Promise<CommandRow | null> {
@@ -25,10 +25,12 @@ export async function claim(context: WorkerContext, lease: HeldLease): Promise<C
   } catch (error) {
     if (databaseErrorCode(error) === uniqueViolation) {
       await clearTheWay(context, lease);
+      lease.attention.notify();
       return null;
     }
     if (classifyFailedQuery(error) === 'rejected') throw error;
     context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'claim failed');
+    lease.attention.notify();
     return await findClaimed(context, lease);
   }
 }
