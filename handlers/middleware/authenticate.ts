@@ -1,11 +1,11 @@
 /** Who asks. Every request without valid credentials fails in one way, whatever is wrong with them. */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import { databaseErrorCode, unwrap } from '../../db/client.ts';
 import type { Keys } from '../../db/keys.ts';
 import type { Config } from '../../lib/config.ts';
 import { readCredentials, verifySecret } from '../../lib/credentials.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
+import { describeError } from '../error-report.ts';
 import { factory } from '../factory.ts';
 import { addressGroup, clientAddress } from './client-address.ts';
 
@@ -36,7 +36,7 @@ export function authenticate({ keys, config, now, log }: AuthenticateDependencie
     if (last !== undefined && now() - last < touchEveryMs) return;
     touchedAt.set(publicId, now());
     keys.touch([publicId]).catch((error: unknown) => {
-      log.warn({ code: databaseErrorCode(error), err: unwrap(error) }, 'the time of last use of a key was not stored');
+      log.warn(describeError(error), 'the time of last use of a key was not stored');
     });
   }
 
