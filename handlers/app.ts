@@ -1,7 +1,12 @@
 /** The API at one glance: what every request passes, and which path answers what. */
+import { cancelCommand } from './commands/cancel.ts';
 import { createCommand } from './commands/create.ts';
+import { listDeliveries, sendCallbackAgain } from './commands/deliveries.ts';
+import { streamCommand } from './commands/events.ts';
 import { getCommand } from './commands/get.ts';
 import { listCommands } from './commands/list.ts';
+import { retryCommand, retryCommandByGet } from './commands/retry.ts';
+import { streamCommands } from './events.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticate } from './middleware/authenticate.ts';
@@ -28,7 +33,14 @@ export function createApp(deps: Dependencies) {
 
     .get('/commands', ...listCommands(deps))
     .post('/commands', ...createCommand(deps))
-    .get('/commands/:token', ...getCommand(deps));
+    .get('/commands/:token', ...getCommand(deps))
+    .delete('/commands/:token', ...cancelCommand(deps))
+    .get('/commands/:token/events', ...streamCommand(deps))
+    .post('/commands/:token/retry', ...retryCommand(deps))
+    .get('/commands/:token/retry', ...retryCommandByGet(deps))
+    .get('/commands/:token/deliveries', ...listDeliveries(deps))
+    .post('/commands/:token/deliveries', ...sendCallbackAgain(deps))
+    .get('/events', ...streamCommands(deps));
 
   app.notFound(notFound(() => app.routes));
   app.onError(answerErrors(deps));

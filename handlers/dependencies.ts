@@ -4,9 +4,12 @@ import { createCommandChanges } from '../db/command-changes.ts';
 import { createCommandPages } from '../db/command-pages.ts';
 import { createCommands } from '../db/commands.ts';
 import { createDeliveries } from '../db/deliveries.ts';
+import { createKeyStanding } from '../db/key-standing.ts';
 import { createKeys } from '../db/keys.ts';
 import { createLeases } from '../db/leases.ts';
+import { createResend } from '../db/resend.ts';
 import { Announcer } from '../lib/announcer.ts';
+import { ChangeFeed } from '../lib/change-feed.ts';
 import { subscribeChanges } from '../lib/command-events.ts';
 import { CommandWaiters } from '../lib/command-waiters.ts';
 import { createRateLimiter } from '../lib/rate-limiter.ts';
@@ -35,13 +38,26 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
   const breaker = new CircuitBreaker(now);
   const commands = createCommands(database);
   const changes = createCommandChanges(database);
+  const pages = createCommandPages(database);
   const waiters = new CommandWaiters({
     look: { changes: changes.ofTokens, rows: commands.findByTokens },
     onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'waiters could not look at their commands')),
   });
+  const changeReader = {
+    horizon: changes.horizon,
+    sweep: changes.sweep,
+    rows: (ids: readonly number[]) => pages.withIds(ids, 'asc'),
+  };
+  const feed = new ChangeFeed({
+    reader: changeReader,
+    onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'event streams could not look for changes')),
+  });
   subscribeChanges(
     subscriber,
-    ({ token }) => waiters.wake(token),
+    ({ token }) => {
+      waiters.wake(token);
+      feed.announce();
+    },
     () => log.warn('a change was announced in a form that is not known'),
   ).catch(redisFailed);
 
@@ -49,10 +65,12 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     ...given,
     database,
     keys: createKeys(database, createSeal(config.secretKeys, 'signing-secret')),
+    keyStanding: createKeyStanding(database),
     accept: createAccept(database),
     commands,
-    pages: createCommandPages(database),
+    pages,
     deliveries: createDeliveries(database),
+    resendOnce: createResend(database),
     leases: createLeases(database),
     rateLimiter: createRateLimiter({
       redis: producer,
@@ -62,6 +80,9 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     }),
     announcer: new Announcer(producer, breaker, log),
     waiters,
+    changes,
+    changeReader,
+    feed,
     close: async () => {
       producer.disconnect();
       subscriber.disconnect();

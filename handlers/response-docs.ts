@@ -33,3 +33,9 @@ export function errorDocs(...codes: ErrorCode[]): ResponsesWithResolver {
 export function jsonDocs(description: string, schema: GenericSchema) {
   return { description, content: { 'application/json': { schema: resolver(schema) } } };
 }
+
+/** An answer of Server-Sent Events. */
+export const eventStreamDocs = {
+  description: 'Events `command` with the command as JSON, and a comment every 15 s.',
+  content: { 'text/event-stream': { schema: { type: 'string' as const } } },
+};

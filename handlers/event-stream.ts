@@ -1,0 +1,144 @@
+/** An answer of Server-Sent Events, written as fast as the client reads, and given up where it reads too slowly. */
+import { once } from 'node:events';
+import type { Context } from 'hono';
+import { describeError } from './error-report.ts';
+import type { AppEnv, Dependencies } from './factory.ts';
+
+type StreamDependencies = Pick<Dependencies, 'stopping' | 'timing' | 'keyStanding' | 'log'>;
+
+/** What may wait for a slow reader, beside one event of any size. */
+const backlogBytes = 4 * 1024 * 1024;
+const backlogEvents = 1000;
+
+export type StreamEvent = { id: string; data: unknown };
+
+export class EventStream {
+  /** Aborted when nobody will read any more, and when the process is to stop. */
+  readonly ended: AbortSignal;
+  readonly #context: Context<AppEnv>;
+  readonly #ended = new AbortController();
+  readonly #encoder = new TextEncoder();
+  readonly #log: Dependencies['log'];
+  #backlog: Uint8Array[] = [];
+  #bytes = 0;
+  #stalled = false;
+  #wake: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
+
+  constructor(context: Context<AppEnv>, { stopping, timing, keyStanding, log }: StreamDependencies) {
+    this.#context = context;
+    this.#log = log;
+    this.ended = this.#ended.signal;
+    const end = () => this.end();
+    stopping.addEventListener('abort', end, { once: true });
+    const heartbeat = setInterval(() => void this.#beat(keyStanding), timing.heartbeatMs);
+    this.ended.addEventListener('abort', () => {
+      clearInterval(heartbeat);
+      stopping.removeEventListener('abort', end);
+      this.#wake?.();
+      this.#onDrained?.();
+    });
+    if (stopping.aborted) this.end();
+  }
+
+  /** The place to resume at, which each heartbeat repeats for a client that was told of nothing since. */
+  resumeAt: () => string | undefined = () => undefined;
+
+  send({ id, data }: StreamEvent): void {
+    this.#write(`event: command\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** Tells a client that was told of nothing yet where to resume. */
+  mark(resumeAt: string): void {
+    this.#write(`id: ${resumeAt}\n\n`);
+  }
+
+  /** Resolves when nobody reads any more. */
+  async over(): Promise<void> {
+    if (!this.ended.aborted) await once(this.ended, 'abort');
+  }
+
+  /** Resolves when all that was sent is with the operating system, or nobody reads any more. */
+  async drained(): Promise<void> {
+    while (this.#bytes > 0 && !this.ended.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#onDrained = resolve;
+      });
+    }
+  }
+
+  /** Nothing more is sent; what was is still written. */
+  end(): void {
+    this.#ended.abort();
+  }
+
+  /** Runs what sends the events, to the stream's end. A failure cuts the connection: the client comes back and resumes. */
+  answer(produce: () => Promise<void>): Response {
+    produce().then(
+      () => this.end(),
+      () => this.#cut('its events could not be read'),
+    );
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          while (this.#backlog.length === 0 && !this.ended.aborted) {
+            await new Promise<void>((resolve) => {
+              this.#wake = resolve;
+            });
+          }
+          const chunk = this.#backlog.shift();
+          if (chunk === undefined) return controller.close();
+          this.#bytes -= chunk.byteLength;
+          this.#stalled = false;
+          controller.enqueue(chunk);
+          if (this.#bytes === 0) this.#onDrained?.();
+        },
+        cancel: () => {
+          this.#backlog = [];
+          this.end();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    // nginx would collect the events until its buffer is full.
+    this.#context.header('X-Accel-Buffering', 'no');
+    return this.#context.body(body, 200, { 'Content-Type': 'text/event-stream' });
+  }
+
+  #write(text: string): void {
+    if (this.ended.aborted) return;
+    const chunk = this.#encoder.encode(text);
+    const isFull = this.#backlog.length >= backlogEvents || this.#bytes + chunk.byteLength > backlogBytes;
+    if (this.#backlog.length > 0 && isFull) this.#cut('it is read too slowly');
+    else {
+      this.#backlog.push(chunk);
+      this.#bytes += chunk.byteLength;
+      this.#wake?.();
+    }
+  }
+
+  #cut(reason: string): void {
+    if (this.ended.aborted) return;
+    this.#log.info({ request_id: this.#context.var.requestId }, `an event stream is cut: ${reason}`);
+    this.#backlog = [];
+    this.end();
+    this.#context.env.outgoing.destroy();
+  }
+
+  /** Also where events flow: whoever lost the right to see them sees them for one heartbeat at most. */
+  async #beat(keyStanding: StreamDependencies['keyStanding']): Promise<void> {
+    if (this.#backlog.length > 0) {
+      if (this.#stalled) return this.#cut('it is not read');
+      this.#stalled = true;
+    } else {
+      const resumeAt = this.resumeAt();
+      this.#write(resumeAt === undefined ? ': heartbeat\n\n' : `: heartbeat\nid: ${resumeAt}\n\n`);
+    }
+    try {
+      if (!(await keyStanding(this.#context.var.key.id))) this.end();
+    } catch (error) {
+      // A database that cannot tell has no events either.
+      this.#log.debug(describeError(error), 'whether a key still stands could not be read');
+    }
+  }
+}
