@@ -8,22 +8,22 @@ import type { Key } from '../../lib/key.ts';
 import { createSeal } from '../../lib/seal.ts';
 import { createDatabase } from '../support/database.ts';
 import { waitFor } from '../support/process.ts';
+import { startProxy } from '../support/proxy.ts';
 
 const oldSecretKey = randomBytes(16).toString('hex');
 const newSecretKey = randomBytes(16).toString('hex');
 const seal = createSeal([oldSecretKey], 'signing-secret');
+
+const failOnError = (error: Error) => {
+  throw error;
+};
 
 let database: Database;
 let keys: Keys;
 
 beforeAll(async () => {
   const { url } = await createDatabase();
-  database = connectDatabase(url, {
-    maximum: 8,
-    onError: (error) => {
-      throw error;
-    },
-  });
+  database = connectDatabase(url, { maximum: 8, onError: failOnError });
   keys = createKeys(database, seal);
 });
 
@@ -176,6 +176,36 @@ describe('find', () => {
     }
   });
 
+  test('no look-up shares the answer of a query that was sent before it', async () => {
+    const { url } = await createDatabase();
+    const proxy = await startProxy({ target: url });
+    const direct = connectDatabase(url, { maximum: 1, onError: failOnError });
+    const pool = connectDatabase(proxy.url(url), { maximum: 2, onError: failOnError });
+    try {
+      const own = createKeys(pool, seal);
+      const { apiKey } = await own.generate();
+      await Promise.all([own.find(apiKey), own.find(apiKey)]);
+      let answers = 0;
+      let release: () => void = () => undefined;
+      const released = new Promise<undefined>((resolve) => {
+        release = () => resolve(undefined);
+      });
+      proxy.onData('toClient', () => {
+        answers += 1;
+        return released;
+      });
+      const before = own.find(apiKey);
+      await waitFor(() => answers === 1, { describe: 'the answer of Postgres' });
+      await createKeys(direct, seal).delete(apiKey);
+      const after = [own.find(apiKey), own.find(apiKey), own.find(apiKey)];
+      release();
+      expect((await before)?.usable).toBe(true);
+      expect((await Promise.all(after)).map((stored) => stored?.usable)).toEqual([false, false, false]);
+    } finally {
+      await Promise.all([pool.$client.end(), direct.$client.end()]);
+    }
+  });
+
   test('a row that was changed is described anew, and one that was not is asked for no more', async () => {
     const { apiKey, publicId } = await keys.generate({ rules: ['apps:list'] });
     const own = createKeys(database, seal);
@@ -265,12 +295,7 @@ test('touch stores when a key was used, and no more often than it has to', async
 
 test('signing secrets are sealed again with a new SECRET_KEY, but for those that none opens', async () => {
   const { url } = await createDatabase();
-  const pool = connectDatabase(url, {
-    maximum: 2,
-    onError: (error) => {
-      throw error;
-    },
-  });
+  const pool = connectDatabase(url, { maximum: 2, onError: failOnError });
   try {
     const before = createKeys(pool, seal);
     const made = [await before.generate(), await before.generate()];
