@@ -141,8 +141,12 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
     stop: async () => {
       proxy.refuse();
       proxy.resume();
-      proxy.cut();
-      await waitFor(() => connections.size === 0, { describe: 'the end of the proxied connections' });
+      // Again and again: a connection may have been taken at the moment of the first cut.
+      const allCut = () => {
+        proxy.cut();
+        return connections.size === 0;
+      };
+      await waitFor(allCut, { describe: 'the end of the proxied connections' });
       running.delete(proxy);
     },
   };
