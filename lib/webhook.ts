@@ -40,7 +40,7 @@ export function generateWebhookId(): string {
 function openSecret(secret: string): Webhook {
   // The library would sign with whatever another kind of secret happens to decode to.
   if (!/^whsec_(?=.)(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(secret)) {
-    throw new Error('A signing secret must be whsec_ and base64: rotate the key to have a new one');
+    throw new Error('A signing secret must be whsec_ and base64: make a new key to have one');
   }
   return new Webhook(secret);
 }

@@ -1,14 +1,18 @@
 /** API keys at the terminal: `keys.js generate | list | delete | rotate | explain`. Each says what it does by --help. */
+import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { classifyFailedQuery, connectDatabase, databaseErrorCode, unwrap } from '../../db/client.ts';
 import { createKeys, type Keys } from '../../db/keys.ts';
 import { ConfigError, readConfig, serversOf } from '../../lib/config.ts';
 import { KeyError } from '../../lib/key.ts';
+import { terminalEnvironment } from '../../lib/local/kept-environment.ts';
 import { createSeal } from '../../lib/seal.ts';
 import { type KeysRequest, readArguments } from './keys/arguments.ts';
 import { explain } from './keys/explain.ts';
 import { keyTable } from './keys/table.ts';
 import { UsageError, usage } from './keys/usage.ts';
+
+const environment = terminalEnvironment(resolve('.local'), process.env);
 
 /** What Postgres says where a schema, a table or a column is missing. */
 const notMigrated = new Set(['3F000', '42P01', '42703']);
@@ -63,7 +67,7 @@ async function carryOut(request: Exclude<KeysRequest, { action: 'help' }>, keys:
     case 'explain': {
       const record = await keys.get(request.apiKey);
       if (record === null) return notFound;
-      const servers = serversOf(readConfig(process.env, ['defaultSocket', 'moreServers', 'jsonServers']));
+      const servers = serversOf(readConfig(environment, ['defaultSocket', 'moreServers', 'jsonServers']));
       const command = request.command ?? (await text(process.stdin)).replace(/\n$/, '');
       const verdict = explain(record, command, servers);
       return { lines: [verdict.text], exitCode: verdict.allowed ? 0 : 1 };
@@ -79,7 +83,7 @@ function describeRules(rules: readonly string[] | null, role: string): string[] 
 
 async function run(request: KeysRequest): Promise<Outcome> {
   if (request.action === 'help') return done(usage(request.about));
-  const config = readConfig(process.env, ['databaseUrl', 'secretKeys']);
+  const config = readConfig(environment, ['databaseUrl', 'secretKeys']);
   // What an idle connection is lost to, the next query says.
   const database = connectDatabase(config.databaseUrl, { maximum: 1, onError: () => undefined });
   try {
