@@ -16,6 +16,7 @@ import { notCached } from './middleware/not-cached.ts';
 import { wellFormedQuery } from './middleware/query.ts';
 import { rateLimit } from './middleware/rate-limit.ts';
 import { requestId } from './middleware/request-id.ts';
+import { requires } from './middleware/requires.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { healthz } from './probes.ts';
 
@@ -31,16 +32,16 @@ export function createApp(deps: Dependencies) {
 
     .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
 
-    .get('/commands', ...listCommands(deps))
-    .post('/commands', ...createCommand(deps))
-    .get('/commands/:token', ...getCommand(deps))
-    .delete('/commands/:token', ...cancelCommand(deps))
-    .get('/commands/:token/events', ...streamCommand(deps))
-    .post('/commands/:token/retry', ...retryCommand(deps))
-    .get('/commands/:token/retry', ...retryCommandByGet(deps))
-    .get('/commands/:token/deliveries', ...listDeliveries(deps))
-    .post('/commands/:token/deliveries', ...sendCallbackAgain(deps))
-    .get('/events', ...streamCommands(deps));
+    .get('/commands', requires('read'), ...listCommands(deps))
+    .post('/commands', requires('run'), ...createCommand(deps))
+    .get('/commands/:token', requires('read'), ...getCommand(deps))
+    .delete('/commands/:token', requires('run'), ...cancelCommand(deps))
+    .get('/commands/:token/events', requires('read'), ...streamCommand(deps))
+    .post('/commands/:token/retry', requires('run'), ...retryCommand(deps))
+    .get('/commands/:token/retry', requires('run'), ...retryCommandByGet(deps))
+    .get('/commands/:token/deliveries', requires('read'), ...listDeliveries(deps))
+    .post('/commands/:token/deliveries', requires('run'), ...sendCallbackAgain(deps))
+    .get('/events', requires('read'), ...streamCommands(deps));
 
   app.notFound(notFound(() => app.routes));
   app.onError(answerErrors(deps));

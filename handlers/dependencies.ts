@@ -77,6 +77,9 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
       breaker,
       prefix: '{dokku-api}:requests',
       windowSeconds: rateWindowSeconds,
+      onError: onceInAWhile(now, (error) =>
+        log.warn(describeError(error), 'Redis counted no request: limits are kept by each web process alone'),
+      ),
     }),
     announcer: new Announcer(producer, breaker, log),
     waiters,

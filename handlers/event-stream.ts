@@ -76,7 +76,7 @@ export class EventStream {
   answer(produce: () => Promise<void>): Response {
     produce().then(
       () => this.end(),
-      () => this.#cut('its events could not be read'),
+      (error: unknown) => this.#cut('its events could not be read', error),
     );
     const body = new ReadableStream<Uint8Array>(
       {
@@ -117,9 +117,10 @@ export class EventStream {
     }
   }
 
-  #cut(reason: string): void {
+  #cut(reason: string, error?: unknown): void {
     if (this.ended.aborted) return;
-    this.#log.info({ request_id: this.#context.var.requestId }, `an event stream is cut: ${reason}`);
+    const cause = error === undefined ? {} : describeError(error);
+    this.#log.info({ request_id: this.#context.var.requestId, ...cause }, `an event stream is cut: ${reason}`);
     this.#backlog = [];
     this.end();
     this.#context.env.outgoing.destroy();

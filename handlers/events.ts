@@ -7,7 +7,6 @@ import { isVisible, visibleOwner } from './commands/visible-command.ts';
 import { EventStream } from './event-stream.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { notPlainRead } from './middleware/method-not-allowed.ts';
-import { requires } from './middleware/requires.ts';
 import { errorDocs, eventStreamDocs } from './response-docs.ts';
 
 const highestTransaction = 2n ** 64n - 1n;
@@ -22,7 +21,6 @@ export function streamCommands(deps: Dependencies) {
       responses: { 200: eventStreamDocs, ...errorDocs('bad_query') },
     }),
     notPlainRead,
-    requires('read'),
     async (context) => {
       const { key } = context.var;
       const since = lastEventId(context.req.header('last-event-id'));

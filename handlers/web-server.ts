@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import { ApiError } from '../lib/errors.ts';
 import { createApp } from './app.ts';
 import { errorBody } from './error-body.ts';
@@ -46,12 +46,15 @@ async function drain(server: Server, { stopping, log }: Dependencies): Promise<v
   clearTimeout(cut);
 }
 
-/** For requests that are refused before they are one, as by a malformed Host header. */
+/** For requests that are refused before they reach the application, as by a malformed Host header. */
 function answerUnreadable({ log }: Dependencies) {
   return (error: unknown): Response => {
     const requestId = requestIdOf(undefined);
-    log.info({ request_id: requestId, ...describeError(error) }, 'a request could not be read');
-    const refusal = new ApiError('bad_query', 'The request line or the Host header cannot be read.');
+    const isTheirs = error instanceof RequestError;
+    log[isTheirs ? 'info' : 'error']({ request_id: requestId, ...describeError(error) }, 'a request could not be read');
+    const refusal = isTheirs
+      ? new ApiError('bad_query', 'The request line or the Host header cannot be read.')
+      : new ApiError('internal_error', 'This is a defect of ours. Report it with the request_id.');
     const { type, body } = errorBody(refusal, requestId, undefined);
     return new Response(body, { status: refusal.status, headers: { 'Content-Type': type, 'X-Request-Id': requestId } });
   };

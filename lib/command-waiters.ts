@@ -26,7 +26,7 @@ type Waiter<Row> = {
 };
 
 /** Rows with results may be large: so many at once are held in memory. */
-const rowsAtOnce = 20;
+const rowsAtOnce = 8;
 
 export class CommandWaiters<Row extends Watched> {
   readonly #look: CommandLook<Row>;

@@ -1,7 +1,7 @@
 /** Requests of each key in a fixed window, counted over all web processes in Redis, or in this one while Redis is away. */
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, type RateLimiterRes } from 'rate-limiter-flexible';
-import type { CircuitBreaker } from './redis.ts';
+import { type CircuitBreaker, CircuitOpenError } from './redis.ts';
 
 /** The window's requests so far, this one included, and the seconds until it ends. */
 export type Usage = { used: number; resetSeconds: number };
@@ -20,6 +20,8 @@ export function createRateLimiter(options: {
   breaker: CircuitBreaker;
   prefix: string;
   windowSeconds: number;
+  /** Told why Redis did not count. */
+  onError: (error: unknown) => void;
 }): RateLimiter {
   const common = { points, duration: options.windowSeconds, keyPrefix: options.prefix };
   const shared = new RateLimiterRedis({ ...common, storeClient: options.redis, rejectIfRedisNotReady: true });
@@ -28,8 +30,9 @@ export function createRateLimiter(options: {
   async function countSomewhere(name: string): Promise<RateLimiterRes> {
     try {
       return await options.breaker.run(() => shared.penalty(name));
-    } catch {
-      // Whatever Redis said: its failures are noticed by its connection, and a request is never refused for them.
+    } catch (error) {
+      // Whatever Redis said, no request is refused for it.
+      if (!(error instanceof CircuitOpenError)) options.onError(error);
       return await own.penalty(name);
     }
   }

@@ -5,7 +5,6 @@ import { isFinal, toWire } from '../../lib/command.ts';
 import { serversOf } from '../../lib/config.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
-import { requires } from '../middleware/requires.ts';
 import { outcomeInDoubt } from '../outcome-in-doubt.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { commandSchema } from './command-schema.ts';
@@ -37,7 +36,6 @@ export function cancelCommand({
         ),
       },
     }),
-    requires('run'),
     tokenParam,
     async (context) => {
       const { token } = context.req.valid('param');

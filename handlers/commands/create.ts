@@ -2,7 +2,6 @@ import { describeRoute, resolver } from 'hono-openapi';
 import { toWire } from '../../lib/command.ts';
 import { type Dependencies, factory } from '../factory.ts';
 import { smallBody } from '../middleware/body-limit.ts';
-import { requires } from '../middleware/requires.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { acceptCommand } from './accept-command.ts';
 import { commandSchema } from './command-schema.ts';
@@ -44,7 +43,6 @@ export function createCommand(deps: Dependencies) {
         ),
       },
     }),
-    requires('run'),
     smallBody,
     newCommand(deps),
     async (context) => {

@@ -5,7 +5,6 @@ import { deliveryStates } from '../../db/schema.ts';
 import { isFinal, wireTime } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
-import { requires } from '../middleware/requires.ts';
 import { outcomeInDoubt } from '../outcome-in-doubt.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { idempotentRequest } from './idempotent-request.ts';
@@ -40,7 +39,6 @@ export function listDeliveries({ commands, deliveries }: Pick<Dependencies, 'com
       summary: "Read the attempts at a command's callback",
       responses: { 200: jsonDocs('The callback and its attempts.', deliverySchema), ...errorDocs('not_found') },
     }),
-    requires('read'),
     tokenParam,
     async (context) => {
       const row = await visibleCommand(commands, context.var.key, context.req.valid('param').token);
@@ -70,7 +68,6 @@ export function sendCallbackAgain({
         ),
       },
     }),
-    requires('run'),
     tokenParam,
     async (context) => {
       const { id, token, state, callbackUrl } = await visibleCommand(

@@ -3,7 +3,6 @@ import { isFinal, toWire } from '../../lib/command.ts';
 import { EventStream } from '../event-stream.ts';
 import { type Dependencies, factory } from '../factory.ts';
 import { notPlainRead } from '../middleware/method-not-allowed.ts';
-import { requires } from '../middleware/requires.ts';
 import { errorDocs, eventStreamDocs } from '../response-docs.ts';
 import { tokenParam, visibleCommand } from './visible-command.ts';
 
@@ -25,7 +24,6 @@ export function streamCommand(deps: Dependencies) {
       },
     }),
     notPlainRead,
-    requires('read'),
     tokenParam,
     async (context) => {
       let row = await visibleCommand(commands, context.var.key, context.req.valid('param').token);

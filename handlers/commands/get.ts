@@ -3,7 +3,6 @@ import * as v from 'valibot';
 import { isFinal, toWire } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
-import { requires } from '../middleware/requires.ts';
 import { prefersText } from '../preferred-type.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { commandSchema } from './command-schema.ts';
@@ -47,7 +46,6 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
         ...errorDocs('bad_query', 'not_found'),
       },
     }),
-    requires('read'),
     tokenParam,
     waitQuery,
     async (context) => {

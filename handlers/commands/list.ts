@@ -1,7 +1,6 @@
 import { describeRoute } from 'hono-openapi';
 import * as v from 'valibot';
 import { type Dependencies, factory } from '../factory.ts';
-import { requires } from '../middleware/requires.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { commandArray } from './command-array.ts';
 import { commandSchema } from './command-schema.ts';
@@ -20,7 +19,6 @@ export function listCommands({ pages, log }: Pick<Dependencies, 'pages' | 'log'>
         'Without parameters all of them, as one array; with any of these one page, and Link to its neighbours.',
       responses: { 200: jsonDocs('The commands.', v.array(commandSchema)), ...errorDocs('bad_query') },
     }),
-    requires('read'),
     listQuery,
     async (context) => {
       const query = context.req.valid('query');

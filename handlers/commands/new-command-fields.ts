@@ -32,10 +32,18 @@ export const newCommandSchema = v.pipe(
     ),
     timeout: v.optional(
       v.pipe(
-        v.union([v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number)), v.number()], wholeSeconds),
-        v.integer(wholeSeconds),
-        v.minValue(1, wholeSeconds),
-        v.maxValue(86_400, wholeSeconds),
+        v.union(
+          [
+            v.pipe(v.number(), v.integer(wholeSeconds), v.minValue(1, wholeSeconds), v.maxValue(86_400, wholeSeconds)),
+            v.pipe(
+              v.string(),
+              v.regex(/^\d{1,10}$/),
+              v.transform(Number),
+              v.check((seconds) => seconds >= 1 && seconds <= 86_400, wholeSeconds),
+            ),
+          ],
+          wholeSeconds,
+        ),
         v.description('Seconds that the run may take.'),
         v.metadata({ examples: [600] }),
       ),

@@ -7,10 +7,11 @@ import type { CommandPage, PageRequest } from '../../db/command-pages.ts';
 export function pageLinks(
   parameters: Readonly<Record<string, string>>,
   { after, before, order }: Pick<PageRequest, 'after' | 'before' | 'order'>,
-  { ids, hasNext, hasPrevious }: CommandPage,
+  { ids, hasNext, hasPrevious, lookedTo }: CommandPage,
 ): string {
-  const highest = ids.length > 0 ? Math.max(...ids) : Math.max(0, (before ?? 1) - 1);
-  const lowest = ids.length > 0 ? Math.min(...ids) : (after ?? 0) + 1;
+  const ends = lookedTo === null ? ids : [...ids, lookedTo];
+  const highest = ends.length > 0 ? Math.max(...ends) : Math.max(0, (before ?? 1) - 1);
+  const lowest = ends.length > 0 ? Math.min(...ends) : (after ?? 0) + 1;
   const isRange = after !== null && before !== null;
   const upwards = { after: highest, before: isRange ? before : null };
   const downwards = { after: isRange ? after : null, before: lowest };

@@ -4,7 +4,6 @@ import { isFinal, toWire } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type AppEnv, type Dependencies, factory } from '../factory.ts';
 import { notPlainRead } from '../middleware/method-not-allowed.ts';
-import { requires } from '../middleware/requires.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { acceptCommand } from './accept-command.ts';
 import { commandSchema } from './command-schema.ts';
@@ -26,7 +25,6 @@ export function retryCommand(deps: RetryDependencies) {
       description: 'It is checked as a new command of the key that asks for it.',
       responses: { 202: jsonDocs('The new command.', commandSchema), ...retryErrors },
     }),
-    requires('run'),
     tokenParam,
     async (context) => context.json(toWire(await retry(context, context.req.valid('param').token, 'post')), 202),
   );
@@ -42,7 +40,6 @@ export function retryCommandByGet(deps: RetryDependencies) {
       responses: { 202: jsonDocs('The new command, or the one before.', commandSchema), ...retryErrors },
     }),
     notPlainRead,
-    requires('run'),
     tokenParam,
     async (context) => {
       const row = await retry(context, context.req.valid('param').token, 'get');
