@@ -8,14 +8,20 @@ export type Fields = ReadonlyMap<string, unknown>;
 
 /** A field sent several times or with brackets is not what any caller meant by one value: it is kept as an array. */
 function collect(pairs: Iterable<[name: string, value: unknown]>): Fields {
-  const fields = new Map<string, unknown>();
+  // One array a name: a copy at each further value would take a body of 64 KiB half a minute.
+  const sent = new Map<string, unknown[]>();
+  const bracketed = new Set<string>();
   for (const [name, value] of pairs) {
     const bracket = name.indexOf('[');
     const known = bracket > 0 ? name.slice(0, bracket) : name;
-    if (fields.has(known)) fields.set(known, [fields.get(known), value].flat());
-    else fields.set(known, bracket > 0 ? [value] : value);
+    if (bracket > 0) bracketed.add(known);
+    const values = sent.get(known);
+    if (values === undefined) sent.set(known, [value]);
+    else values.push(value);
   }
-  return fields;
+  return new Map(
+    [...sent].map(([name, values]) => [name, values.length > 1 || bracketed.has(name) ? values : values[0]]),
+  );
 }
 
 /** @throws ApiError `bad_query` */
@@ -105,7 +111,7 @@ function decodeUtf8(body: ArrayBuffer): string | null {
 
 function mediaType(contentType: string): { type: string; charset: string | null } {
   const [type = '', ...parameters] = contentType.split(';').map((part) => part.trim());
-  const charset = parameters.map((parameter) => /^charset\s*=\s*"?([^"]*)"?$/i.exec(parameter)?.[1]).find(Boolean);
+  const charset = parameters.map((parameter) => /^charset\s*=\s*"?([^"\s]*)"?$/i.exec(parameter)?.[1]).find(Boolean);
   return { type: type.toLowerCase(), charset: charset ?? null };
 }
 
