@@ -28,8 +28,11 @@ export type ServerStatus = {
   oldestQueuedId: number | null;
   oldestQueuedMs: number | null;
   running: RunningCommand | null;
-  /** The token of the command that blocked the server. */
+  /** How often the server's lease has changed hands; 0 where it never had a worker. */
+  epoch: number;
+  /** The token of the command that blocked the server, and whose it is; null where it is deleted by now. */
   blockedBy: string | null;
+  blockedByOwner: string | null;
   /** The live worker that holds the server's lease. */
   worker: { id: string; host: string; version: string } | null;
 };
@@ -66,7 +69,9 @@ export function createServerStatuses(database: Database) {
         'endedAtMs', (select max(${milliseconds(sql`recent.ran_at`)}) from
           (select server, ran_at from ${commands} order by id desc limit ${sql.raw(String(recentCommands))}) recent
           where recent.server = asked.server),
+        'epoch', coalesce(${leases.epoch}, 0),
         'blockedBy', ${leases.blockedBy},
+        'blockedByOwner', (select owner from ${commands} where token = ${leases.blockedBy}),
         'queued', (select count(*) from
           (select 1 from ${commands} where ${waiting} limit ${sql.raw(String(queueCountedTo))}) counted),
         'oldestQueuedId', oldest.id,

@@ -18,7 +18,9 @@ import { rateLimit } from './middleware/rate-limit.ts';
 import { requestId } from './middleware/request-id.ts';
 import { requires } from './middleware/requires.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
-import { healthz } from './probes.ts';
+import { secured } from './middleware/security-headers.ts';
+import { healthz, readyz } from './probes.ts';
+import { listServers } from './servers.ts';
 
 export type App = ReturnType<typeof createApp>;
 
@@ -26,9 +28,10 @@ export type App = ReturnType<typeof createApp>;
 export function createApp(deps: Dependencies) {
   const app = factory
     .createApp()
-    .use(requestId, accessLog(deps))
+    .use(requestId, secured, accessLog(deps))
 
     .get('/healthz', ...healthz)
+    .get('/readyz', ...readyz(deps))
 
     .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
 
@@ -41,7 +44,8 @@ export function createApp(deps: Dependencies) {
     .get('/commands/:token/retry', requires('run'), ...retryCommandByGet(deps))
     .get('/commands/:token/deliveries', requires('read'), ...listDeliveries(deps))
     .post('/commands/:token/deliveries', requires('run'), ...sendCallbackAgain(deps))
-    .get('/events', requires('read'), ...streamCommands(deps));
+    .get('/events', requires('read'), ...streamCommands(deps))
+    .get('/servers', requires('read'), ...listServers(deps));
 
   app.notFound(notFound(() => app.routes));
   app.onError(answerErrors(deps));

@@ -8,6 +8,7 @@ import { createKeyStanding } from '../db/key-standing.ts';
 import { createKeys } from '../db/keys.ts';
 import { createLeases } from '../db/leases.ts';
 import { createResend } from '../db/resend.ts';
+import { createServerStatuses } from '../db/server-status.ts';
 import { Announcer } from '../lib/announcer.ts';
 import { ChangeFeed } from '../lib/change-feed.ts';
 import { subscribeChanges } from '../lib/command-events.ts';
@@ -72,6 +73,8 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     deliveries: createDeliveries(database),
     resendOnce: createResend(database),
     leases: createLeases(database),
+    serverStatuses: createServerStatuses(database),
+    redis: producer,
     rateLimiter: createRateLimiter({
       redis: producer,
       breaker,

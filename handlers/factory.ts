@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { createFactory } from 'hono/factory';
+import type { Redis } from 'ioredis';
 import type { Accept } from '../db/accept.ts';
 import type { Database } from '../db/client.ts';
 import type { CommandChanges } from '../db/command-changes.ts';
@@ -11,6 +12,7 @@ import type { Keys } from '../db/keys.ts';
 import type { Leases } from '../db/leases.ts';
 import type { Resend } from '../db/resend.ts';
 import type { CommandRow } from '../db/schema.ts';
+import type { ServerStatuses } from '../db/server-status.ts';
 import type { Announcer } from '../lib/announcer.ts';
 import type { ChangeFeed, ChangeReader } from '../lib/change-feed.ts';
 import type { CommandWaiters } from '../lib/command-waiters.ts';
@@ -47,6 +49,9 @@ export type Dependencies = {
   deliveries: Deliveries;
   resendOnce: Resend;
   leases: Leases;
+  serverStatuses: ServerStatuses;
+  /** The producer's profile: it may be away, and says so within half a second. */
+  redis: Redis;
   rateLimiter: RateLimiter;
   announcer: Announcer;
   waiters: CommandWaiters<CommandRow>;

@@ -3,6 +3,7 @@ import type { Database } from '../../../db/client.ts';
 import { createCommands } from '../../../db/commands.ts';
 import { createServerStatuses, type ServerStatuses } from '../../../db/server-status.ts';
 import { type Config, type Server, serversOf } from '../../../lib/config.ts';
+import { silenceSeconds } from '../../../lib/worker-silence.ts';
 import { type Checked, type Finding, skipped, warning } from './finding.ts';
 import type { Remedies } from './remedies.ts';
 import { checkQueue, checkServer, type ObservedServer, observeServers } from './servers.ts';
@@ -32,13 +33,12 @@ export function checkServers({ config, database, redis, workerPatienceMs, remedi
   }
   const servers = serversOf({ defaultSocket, moreServers, jsonServers });
   const names = servers.map(({ name }) => name);
-  // More than a lease, for a beat that comes a little late.
-  const silenceSeconds = (config.leaseSeconds ?? usualLeaseSeconds) + 1;
+  const silence = silenceSeconds({ leaseSeconds: config.leaseSeconds ?? usualLeaseSeconds });
   const statuses = database.then((usable) => usable && createServerStatuses(usable));
 
   // A look that fails is told by the worker's check; the sockets can be looked at without it.
   const lockHolders = statuses
-    .then((usable) => knownHolders(usable, names, silenceSeconds))
+    .then((usable) => knownHolders(usable, names, silence))
     .catch(() => new Map<string, LockHolder>());
   const sockets = new Map(
     servers.map((server) => [
@@ -54,7 +54,13 @@ export function checkServers({ config, database, redis, workerPatienceMs, remedi
   const workers = statuses.then(async (usable): Promise<Checked<LiveWorkers>> => {
     if (usable === null) return { findings: [skipped('worker', 'the tables are not usable')], value: null };
     try {
-      return await checkWorkers({ statuses: usable, servers, silenceSeconds, patienceMs: workerPatienceMs, remedies });
+      return await checkWorkers({
+        statuses: usable,
+        servers,
+        silenceSeconds: silence,
+        patienceMs: workerPatienceMs,
+        remedies,
+      });
     } catch (error) {
       return { findings: [brokenOff('worker', error)], value: null };
     }
@@ -65,7 +71,7 @@ export function checkServers({ config, database, redis, workerPatienceMs, remedi
     const seen = await observeServers(
       usable,
       names.filter((name) => live.served.has(name)),
-      silenceSeconds,
+      silence,
     );
     return new Map(seen.map((server) => [server.server, server]));
   });
@@ -115,9 +121,9 @@ function isUsable(finding: Finding | undefined): boolean {
 async function knownHolders(
   statuses: ServerStatuses | null,
   names: readonly string[],
-  silenceSeconds: number,
+  silenceOfWorkers: number,
 ): Promise<Map<string, LockHolder>> {
-  const seen = (await statuses?.of(names, silenceSeconds)) ?? [];
+  const seen = (await statuses?.of(names, silenceOfWorkers)) ?? [];
   return new Map(
     seen.map(({ server, state, running, blockedBy }) => {
       if (running !== null) return [server, `runs command ${running.token}`];
