@@ -9,6 +9,7 @@ import { errorBody } from './error-body.ts';
 import { describeError } from './error-report.ts';
 import type { Dependencies } from './factory.ts';
 import { requestIdOf } from './middleware/request-id.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
 
 /** A client that reads nothing, or sends nothing, for so long is given up. Every answer that lasts says something sooner. */
 const silenceMs = 120_000;
@@ -56,6 +57,9 @@ function answerUnreadable({ log }: Dependencies) {
       ? new ApiError('bad_query', 'The request line or the Host header cannot be read.')
       : new ApiError('internal_error', 'This is a defect of ours. Report it with the request_id.');
     const { type, body } = errorBody(refusal, requestId, undefined);
-    return new Response(body, { status: refusal.status, headers: { 'Content-Type': type, 'X-Request-Id': requestId } });
+    return new Response(body, {
+      status: refusal.status,
+      headers: { ...securityHeaders, 'Content-Type': type, 'X-Request-Id': requestId },
+    });
   };
 }
