@@ -19,7 +19,6 @@ import { requestId } from './middleware/request-id.ts';
 import { requires } from './middleware/requires.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { secured } from './middleware/security-headers.ts';
-import { secured } from './middleware/security-headers.ts';
 import { healthz, readyz } from './probes.ts';
 import { listServers } from './servers.ts';
 
