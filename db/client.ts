@@ -15,6 +15,9 @@ const limits = [
   "SET timezone = 'UTC'",
 ].join('; ');
 
+/** What node-postgres says of a query that is not answered within `query_timeout`. */
+const readTimeout = 'Query read timeout';
+
 /**
  * A pool with bounded waits everywhere.
  * @param onError told of errors of idle connections: the pool has already replaced them, nothing else is to be done
@@ -38,7 +41,24 @@ export function connectDatabase(
     },
   });
   pool.on('error', options.onError);
+  replaceIdleAfterTimeout(pool);
   return drizzle({ client: pool });
+}
+
+/**
+ * A query that is not answered in time met a network that lost its connection. Those that are idle may be lost as well,
+ * and each would cost the next query as long a wait: they end at once.
+ */
+function replaceIdleAfterTimeout(pool: pg.Pool): void {
+  const idle = new Set<pg.PoolClient>();
+  pool.on('acquire', (client) => idle.delete(client));
+  pool.on('remove', (client) => idle.delete(client));
+  pool.on('release', (error: Error | null | undefined, client) => {
+    if (!error) idle.add(client);
+    if (error?.message !== readTimeout) return;
+    for (const suspect of idle) suspect.connection.stream.destroy(new Error('a query on another connection timed out'));
+    idle.clear();
+  });
 }
 
 /** The SQLSTATE or errno under whatever Drizzle wrapped around it. */
