@@ -17,6 +17,8 @@ export type InstallationOptions = {
   servers?: readonly string[];
   /** Added to the environment of every process. */
   env?: Record<string, string>;
+  /** A migrated database in place of one of its own in the Postgres of the run. */
+  databaseUrl?: string;
   /** Where the processes find Postgres and Redis, when not directly: a proxy, say. */
   through?: { databaseUrl?: (url: string) => string; redisUrl?: (url: string) => string };
 };
@@ -50,7 +52,7 @@ export type Web = {
 export async function createInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const [first = 'default', ...more] = options.servers ?? ['default'];
   if (first !== 'default') throw new Error('the first server is always default');
-  const { url: databaseUrl } = await createDatabase();
+  const databaseUrl = options.databaseUrl ?? (await createDatabase()).url;
   const redis = await startTestRedis();
   const daemons = new Map<string, StandIn>();
   for (const name of [first, ...more]) daemons.set(name, await startStandIn());

@@ -36,6 +36,8 @@ export interface ProxyConnection {
   readonly id: number;
   /** Ends both sides at once: a reset on TCP, an end of the stream on a Unix socket. */
   cut(): void;
+  /** Swallows everything from now on, both ways, while it stays open. */
+  strand(): void;
 }
 
 function reset(socket: Socket): void {
@@ -59,6 +61,9 @@ export function joinSockets(
     id,
     cut: () => {
       for (const socket of sockets) reset(socket);
+    },
+    strand: () => {
+      silent = true;
     },
   };
 

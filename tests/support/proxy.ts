@@ -27,6 +27,8 @@ export interface TestProxy {
   hold(): void;
   /** Swallows everything, ends of streams too, while connections stay open: a dead network. */
   drop(): void;
+  /** Does so with the connections that are open now, for good; new ones pass: a firewall that has forgotten them. */
+  strand(): void;
   /** Ends `hold` and `drop`. A connection that lost bytes stays silent until it is cut. */
   resume(): void;
   /** Takes no new connection: ECONNREFUSED, or ENOENT on a Unix socket. Open ones stay. */
@@ -119,6 +121,9 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
     },
     drop: () => {
       dropping = true;
+    },
+    strand: () => {
+      for (const connection of connections) connection.strand();
     },
     resume: () => {
       held = false;

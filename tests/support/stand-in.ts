@@ -122,6 +122,11 @@ export class StandIn extends StandInControl {
     return readLogEntries(this.logPath);
   }
 
+  /** How often a request line reached it in full. */
+  timesSent(line: string): number {
+    return this.logEntries().filter((entry) => entry.event === 'request' && entry.line === line).length;
+  }
+
   /** Every run so far, in the order started. */
   runs(): Run[] {
     const runs = new Map<number, Run>();
