@@ -1,0 +1,106 @@
+/** The network swallows every packet while connections stay open. What lost a packet stays dead when it is back. */
+import { beforeAll, expect, test } from 'vitest';
+import { createInstallation, type Installation, type Web } from '../support/installation.ts';
+import { instantWakeups } from '../support/instant-wakeups.ts';
+import { type TestProcess, waitFor } from '../support/process.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
+import type { StandIn } from '../support/stand-in.ts';
+import { timed } from '../support/timed.ts';
+
+const noticedWithinMs = 10_000;
+
+let installation: Installation;
+let daemon: StandIn;
+/** Two, for two ways of being half-open at once. */
+let webs: { process: Web; postgres: TestProxy }[];
+let worker: { process: TestProcess; postgres: TestProxy };
+let toRedis: TestProxy;
+
+beforeAll(async () => {
+  installation = await createInstallation();
+  daemon = installation.daemons.get('default') as StandIn;
+  const { databaseUrl, redis } = installation;
+  toRedis = await startProxy({ target: redis.url });
+  const start = async <Process>(how: (env: Record<string, string>) => Promise<Process>) => {
+    const postgres = await startProxy({ target: databaseUrl });
+    const env = { DATABASE_URL: postgres.url(databaseUrl), REDIS_URL: toRedis.url(redis.url) };
+    return { process: await how(env), postgres };
+  };
+  [worker, ...webs] = await Promise.all([
+    start(installation.startWorker),
+    start(installation.startWeb),
+    start(installation.startWeb),
+  ]);
+});
+
+/** Has a web process open all the connections that its pool may have, and leaves them idle. */
+async function fillPool({ process, postgres }: { process: Web; postgres: TestProxy }) {
+  postgres.delay = 50;
+  await Promise.all(Array.from({ length: 30 }, async () => await (await process.get('/commands?limit=1')).text()));
+  postgres.delay = 0;
+  expect(postgres.connections).toBeGreaterThanOrEqual(10);
+}
+
+test('Postgres: noticed within 10 s, nothing is sent meanwhile, and left behind once the network is back', async () => {
+  const [dropped, stranded] = webs as [(typeof webs)[number], (typeof webs)[number]];
+  await Promise.all(webs.map(fillPool));
+
+  const allPacketsOfWeb = async () => {
+    dropped.postgres.drop();
+    const refused = await timed(dropped.process.post('/commands', { cmd: 'config:set api HALF_OPEN=refused' }));
+    expect(refused.ms).toBeLessThan(noticedWithinMs);
+    expect(refused.result.status).toBe(503);
+    expect(await refused.result.json()).toMatchObject({ code: 'database_unavailable' });
+    dropped.postgres.resume();
+    const after = await timed(dropped.process.accept({ cmd: 'config:set api HALF_OPEN=dropped' }));
+    expect(after.ms).toBeLessThan(noticedWithinMs);
+    return after.result;
+  };
+  const allConnectionsOfWeb = async () => {
+    stranded.postgres.strand();
+    const { result, ms } = await timed(
+      waitFor(() => stranded.process.accept({ cmd: 'config:set api HALF_OPEN=stranded' }), {
+        describe: 'an answer by a new connection',
+      }),
+    );
+    expect(ms).toBeLessThan(noticedWithinMs);
+    return result;
+  };
+  const allPacketsOfWorker = async () => {
+    worker.postgres.drop();
+    await waitFor(() => worker.process.entries().find(({ msg }) => msg === 'beat failed'), {
+      timeout: noticedWithinMs,
+      describe: 'a beat to fail',
+    });
+  };
+
+  const [, ...accepted] = await Promise.all([allPacketsOfWorker(), allPacketsOfWeb(), allConnectionsOfWeb()]);
+  for (const { command } of accepted) expect(daemon.timesSent(command)).toBe(0);
+  worker.postgres.resume();
+  const { ms } = await timed(Promise.all(accepted.map(({ token }) => dropped.process.final(token))));
+  expect(ms).toBeLessThan(noticedWithinMs);
+  for (const { command } of accepted) expect(daemon.timesSent(command)).toBe(1);
+  expect(daemon.timesSent('config:set api HALF_OPEN=refused')).toBe(0);
+});
+
+test('Redis: noticed within 10 s, in nobody’s way meanwhile, and left behind once the network is back', async () => {
+  const [{ process: web } = { process: undefined }] = webs;
+  if (web === undefined) throw new Error('no web process');
+  const saysAway = (process: TestProcess) => process.entries().some(({ msg }) => msg === 'Redis is out of reach');
+  await instantWakeups(web);
+  toRedis.drop();
+  const dropped = performance.now();
+  for (let count = 0; count < 5; count++) {
+    const { result, ms } = await timed(web.accept({ cmd: `config:set api DROPPED=${count}` }));
+    expect(ms).toBeLessThan(1000);
+    const end = await timed(web.final(result.token));
+    expect(end.ms).toBeLessThan(2000);
+    expect(daemon.timesSent(result.command)).toBe(1);
+  }
+  await waitFor(() => saysAway(worker.process) && webs.every(({ process }) => saysAway(process.process)), {
+    describe: 'all to say that Redis is out of reach',
+  });
+  expect(performance.now() - dropped).toBeLessThan(noticedWithinMs);
+  toRedis.resume();
+  await instantWakeups(web, noticedWithinMs);
+});
