@@ -9,6 +9,7 @@
 import { setMaxListeners } from 'node:events';
 import { ConfigError, readConfig } from '../lib/config.ts';
 import { createLog } from '../lib/log.ts';
+import { createApp } from './app.ts';
 import { connectDependencies } from './dependencies.ts';
 import { describeError } from './error-report.ts';
 import { standardTiming } from './factory.ts';
@@ -67,7 +68,7 @@ async function serve(): Promise<void> {
   const now = () => performance.now();
   const deps = connectDependencies({ config, log, now, timing: standardTiming, stopping: stop.signal });
   try {
-    const { port, closed } = await startWebServer(deps);
+    const { port, closed } = await startWebServer(createApp(deps), deps);
     log.info({ port, host: config.host }, 'listening');
     await closed;
     log.info('web stopped');

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { ApiError } from '../lib/errors.ts';
-import { createApp } from './app.ts';
+import type { App } from './app.ts';
 import { errorBody } from './error-body.ts';
 import { describeError } from './error-report.ts';
 import type { Dependencies } from './factory.ts';
@@ -16,9 +16,12 @@ const silenceMs = 120_000;
 /** For answers under way when the process is to stop; then their connections are cut. */
 const drainMs = 20_000;
 
-/** Serves the API on a port until `stopping`; then finishes what is under way and resolves `closed`. */
-export async function startWebServer(deps: Dependencies): Promise<{ port: number; closed: Promise<void> }> {
-  const listener = getRequestListener(createApp(deps).fetch, { errorHandler: answerUnreadable(deps) });
+/** Serves the application on a port until `stopping`; then finishes what is under way and resolves `closed`. */
+export async function startWebServer(
+  app: Pick<App, 'fetch'>,
+  deps: Dependencies,
+): Promise<{ port: number; closed: Promise<void> }> {
+  const listener = getRequestListener(app.fetch, { errorHandler: answerUnreadable(deps) });
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2000 },
     (incoming, outgoing) => {

@@ -2,7 +2,6 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createApp } from '../../handlers/app.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -175,10 +174,10 @@ describe('with credentials', () => {
         if (method !== 'HEAD') expect(JSON.parse(body)).toMatchObject({ code: 'method_not_allowed' });
       }
     }
-    const patterns = createApp(web.deps)
-      .routes.filter(({ method }) => method !== 'ALL')
-      .map(({ path }) => path);
-    expect(new Set(patterns.map((path) => path.replace(':token', nobody)))).toEqual(new Set(Object.keys(allowed)));
+    const patterns = web.routes
+      .filter(({ method, path }) => method !== 'ALL' && /^\/(commands|events)/.test(path))
+      .map(({ path }) => path.replace(':token', nobody));
+    expect(Object.keys(allowed)).toEqual(expect.arrayContaining(patterns));
   });
 
   test('HEAD on a plain read is as GET, without a body', async () => {

@@ -4,7 +4,6 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createApp } from '../../handlers/app.ts';
 import { errorStatus } from '../../lib/errors.ts';
 import { createDatabase } from '../support/database.ts';
 import { startTestRedis } from '../support/redis.ts';
@@ -191,8 +190,8 @@ describe('whatever is sent', () => {
   test('to a path of the table is answered in the form of the contract', async () => {
     const patterns = [
       ...new Set(
-        createApp(web.deps)
-          .routes.filter((route) => route.method !== 'ALL')
+        web.routes
+          .filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/console'))
           .map(({ path }) => path),
       ),
     ];
@@ -253,7 +252,7 @@ describe('a connection that is up to no good', () => {
     }
   });
 
-  test('that sends its headers slowly, or none at all, is ended, and two thousand of them keep nobody else out', async () => {
+  test('that sends its headers slowly is ended, and two thousand that send nothing keep nobody else out', async () => {
     const sockets: Socket[] = [];
     const wanted = 2000;
     for (let at = 0; at < wanted; at++) {

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { pino } from 'pino';
 import { afterAll } from 'vitest';
 import type { GeneratedKey } from '../../db/keys.ts';
+import { type App, createApp } from '../../handlers/app.ts';
 import { connectDependencies } from '../../handlers/dependencies.ts';
 import { type Dependencies, standardTiming, type Timing } from '../../handlers/factory.ts';
 import { startWebServer } from '../../handlers/web-server.ts';
@@ -20,6 +21,8 @@ export type Ending = { output: string; ok?: boolean } | { reason: CommandReason 
 export interface Web {
   url: string;
   deps: Dependencies;
+  /** The route table. */
+  routes: App['routes'];
   log: Record<string, unknown>[];
   key(options?: Partial<NewKey>): Promise<ClientKey>;
   /** Runs the oldest queued command of a server as a worker would, and ends it. */
@@ -81,7 +84,8 @@ export async function startWeb(options: {
     timing: { ...standardTiming, ...options.timing },
     stopping: stop.signal,
   });
-  const { port, closed } = await startWebServer(deps);
+  const app = createApp(deps);
+  const { port, closed } = await startWebServer(app, deps);
   const worker = connectProducer(config.redisUrl, () => undefined);
   const breaker = new CircuitBreaker(() => performance.now());
   const owner = 'worker-of-the-test';
@@ -104,6 +108,7 @@ export async function startWeb(options: {
   const web: Web = {
     url: `http://127.0.0.1:${port}`,
     deps,
+    routes: app.routes,
     log,
     key: async (keyOptions) => {
       const key = await deps.keys.generate(keyOptions);
