@@ -13,6 +13,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { answerErrors } from './middleware/errors.ts';
 import { notFound } from './middleware/method-not-allowed.ts';
 import { notCached } from './middleware/not-cached.ts';
+import { openAtMost } from './middleware/open-requests.ts';
 import { wellFormedQuery } from './middleware/query.ts';
 import { rateLimit } from './middleware/rate-limit.ts';
 import { requestId } from './middleware/request-id.ts';
@@ -26,6 +27,8 @@ export type App = ReturnType<typeof createApp>;
 
 /** Everything before `authenticate` is open to all; everything behind it, unknown paths too, is not. */
 export function createApp(deps: Dependencies) {
+  const mayWait = openAtMost(2000);
+
   const app = factory
     .createApp()
     .use(requestId, secured, accessLog(deps))
@@ -35,16 +38,16 @@ export function createApp(deps: Dependencies) {
 
     .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
 
-    .get('/commands', requires('read'), ...listCommands(deps))
-    .post('/commands', requires('run'), ...createCommand(deps))
-    .get('/commands/:token', requires('read'), ...getCommand(deps))
+    .get('/commands', requires('read'), openAtMost(16), ...listCommands(deps))
+    .post('/commands', requires('run'), mayWait, ...createCommand(deps))
+    .get('/commands/:token', requires('read'), mayWait, ...getCommand(deps))
     .delete('/commands/:token', requires('run'), ...cancelCommand(deps))
-    .get('/commands/:token/events', requires('read'), ...streamCommand(deps))
+    .get('/commands/:token/events', requires('read'), openAtMost(500), ...streamCommand(deps))
     .post('/commands/:token/retry', requires('run'), ...retryCommand(deps))
     .get('/commands/:token/retry', requires('run'), ...retryCommandByGet(deps))
     .get('/commands/:token/deliveries', requires('read'), ...listDeliveries(deps))
     .post('/commands/:token/deliveries', requires('run'), ...sendCallbackAgain(deps))
-    .get('/events', requires('read'), ...streamCommands(deps))
+    .get('/events', requires('read'), openAtMost(16), ...streamCommands(deps))
     .get('/servers', requires('read'), ...listServers(deps));
 
   app.notFound(notFound(() => app.routes));

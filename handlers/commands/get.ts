@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { isFinal, toWire } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
+import { OpenRequests } from '../middleware/open-requests.ts';
 import { prefersText } from '../preferred-type.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { commandSchema } from './command-schema.ts';
@@ -28,8 +29,12 @@ const waitQuery = validator(
   },
 );
 
+/** In characters. So much of an answer is held in memory until the client has read it. */
+const largeOutput = 1024 * 1024;
+
 /** GET /commands/:token: one command, or its output alone. */
 export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, 'commands' | 'waiters' | 'stopping'>) {
+  const large = new OpenRequests(8);
   return factory.createHandlers(
     describeRoute({
       summary: 'Read a command',
@@ -56,6 +61,7 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
         ({ state }) => isFinal(state),
         { timeoutMs: wait * 1000, signals: [stopping, context.req.raw.signal] },
       );
+      if ((row.output?.length ?? 0) > largeOutput) large.count(context);
       context.header('Vary', 'Accept');
       if (prefersText(context.req.header('accept')))
         return context.text(row.output ?? '', row.output === null ? 202 : 200);
