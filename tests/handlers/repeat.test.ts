@@ -311,26 +311,49 @@ describe('with an Idempotency-Key', () => {
   });
 });
 
-describe('where Postgres goes away at the commit', () => {
-  test('the command is stored once, and the answer says where to look if that cannot be told', async () => {
+describe('where Postgres goes away with a change under way', () => {
+  /** A web process whose connection is cut once behind a statement that has these bytes. */
+  async function cutAt(marks: string[], options: { refuse: boolean }) {
     const proxy = await startProxy({ target: database.url });
-    const doubtful = await startWeb({ databaseUrl: proxy.url(database.url), redisUrl: redis.url });
-    await call('GET', '/commands?limit=1', { from: doubtful });
-    let cutting = true;
-    const stop = proxy.onData('toTarget', (chunk) => {
-      if (!cutting || !chunk.includes('doubt:full')) return 'forward';
-      proxy.refuse();
+    const from = await startWeb({ databaseUrl: proxy.url(database.url), redisUrl: redis.url });
+    const off = proxy.onData('toTarget', (chunk) => {
+      if (!marks.some((mark) => chunk.includes(mark))) return 'forward';
+      if (!options.refuse) off();
+      if (options.refuse) proxy.refuse();
       return 'forward-and-cut';
     });
-    const answer = await call('POST', '/commands', { body: 'cmd=doubt:full', from: doubtful });
+    return { from, allow: () => proxy.allow() };
+  }
+
+  test('a command is stored once, by a second try of its own', async () => {
+    const { from } = await cutAt(['doubt:once'], { refuse: false });
+    const { status, body } = await call('POST', '/commands', { body: 'cmd=doubt:once', from });
+    expect(status).toBe(202);
+    const { rows } = await web.deps.database.execute<{ token: string }>(
+      sql`select token from dokku_api.commands where command = 'doubt:once'`,
+    );
+    expect(rows).toEqual([{ token: body.token }]);
+    await from.stop();
+  });
+
+  test('and stays away, the answer says where to look', async () => {
+    const { from, allow } = await cutAt(['doubt:full'], { refuse: true });
+    const answer = await call('POST', '/commands', { body: 'cmd=doubt:full', from });
     expect([answer.status, answer.body.code]).toEqual([503, 'outcome_unknown']);
-    cutting = false;
-    stop();
-    await proxy.allow();
-    const location = answer.headers.get('location');
+    await allow();
+    const location = answer.headers.get('location') ?? '';
     expect(location).toMatch(/^\/commands\/[0-9a-f]{64}$/);
-    const looked = await call('GET', location ?? '', { from: doubtful });
-    expect([200, 404]).toContain(looked.status);
-    await doubtful.stop();
+    expect([200, 404]).toContain((await call('GET', location, { from })).status);
+    await from.stop();
+  });
+
+  test('so does that of a cancel', async () => {
+    const { token } = (await call('POST', '/commands', { body: 'cmd=doubt:cancel' })).body;
+    const { from } = await cutAt(['command_canceled'], { refuse: false });
+    const answer = await call('DELETE', `/commands/${token}`, { from });
+    expect([answer.status, answer.body.code]).toEqual([503, 'outcome_unknown']);
+    expect(answer.headers.get('location')).toBe(`/commands/${token}`);
+    expect((await call('GET', `/commands/${token}`, { from })).status).toBe(200);
+    await from.stop();
   });
 });
