@@ -22,6 +22,8 @@ export type ServerStatus = {
   state: ServerState;
   /** Null where no worker has ever had the server. */
   since: Date | null;
+  /** For how long, by Postgres' clock. */
+  inStateMs: number | null;
   /** How many commands wait, up to `queueCountedTo`. */
   queued: number;
   /** Of the command whose turn it is, by Postgres' clock. */
@@ -46,7 +48,8 @@ export const queueCountedTo = 100_000;
 /** So far back an idle server's last command is looked for, over all servers. */
 const recentCommands = 200;
 
-type Row = Omit<ServerStatus, 'state' | 'since' | 'running' | 'worker'> & {
+type Row = Omit<ServerStatus, 'state' | 'since' | 'inStateMs' | 'running' | 'worker'> & {
+  nowMs: number;
   blockedAtMs: number | null;
   unreachableAtMs: number | null;
   changedAtMs: number | null;
@@ -63,6 +66,7 @@ export function createServerStatuses(database: Database) {
     .select({
       rows: sql<Row[]>`coalesce(json_agg(json_build_object(
         'server', asked.server,
+        'nowMs', ${milliseconds(sql`clock_timestamp()`)},
         'blockedAtMs', ${milliseconds(leases.blockedSince)},
         'unreachableAtMs', ${milliseconds(leases.unreachableSince)},
         'changedAtMs', ${milliseconds(leases.changedAt)},
@@ -119,11 +123,13 @@ export function createServerStatuses(database: Database) {
   };
 }
 
-function toStatus({ blockedAtMs, unreachableAtMs, changedAtMs, endedAtMs, running, ...row }: Row): ServerStatus {
+function toStatus(stored: Row): ServerStatus {
+  const { nowMs, blockedAtMs, unreachableAtMs, changedAtMs, endedAtMs, running, ...row } = stored;
   const at = (state: ServerState, sinceMs: number | null): ServerStatus => ({
     ...row,
     state,
     since: sinceMs === null ? null : new Date(sinceMs),
+    inStateMs: sinceMs === null ? null : Math.max(0, nowMs - sinceMs),
     running: running && {
       token: running.token,
       command: running.command,

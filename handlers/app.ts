@@ -8,9 +8,11 @@ import { listCommands } from './commands/list.ts';
 import { retryCommand, retryCommandByGet } from './commands/retry.ts';
 import { streamCommands } from './events.ts';
 import { type Dependencies, factory } from './factory.ts';
+import { readMetrics } from './metrics.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { answerErrors } from './middleware/errors.ts';
+import { measured } from './middleware/measured.ts';
 import { notFound } from './middleware/method-not-allowed.ts';
 import { notCached } from './middleware/not-cached.ts';
 import { openAtMost } from './middleware/open-requests.ts';
@@ -31,7 +33,7 @@ export function createApp(deps: Dependencies) {
 
   const app = factory
     .createApp()
-    .use(requestId, secured, accessLog(deps))
+    .use(requestId, secured, accessLog(deps), measured(deps))
 
     .get('/healthz', ...healthz)
     .get('/readyz', ...readyz(deps))
@@ -48,7 +50,8 @@ export function createApp(deps: Dependencies) {
     .get('/commands/:token/deliveries', requires('read'), ...listDeliveries(deps))
     .post('/commands/:token/deliveries', requires('run'), ...sendCallbackAgain(deps))
     .get('/events', requires('read'), openAtMost(16), ...streamCommands(deps))
-    .get('/servers', requires('read'), ...listServers(deps));
+    .get('/servers', requires('read'), ...listServers(deps))
+    .get('/metrics', requires('metrics'), ...readMetrics(deps));
 
   app.notFound(notFound(() => app.routes));
   app.onError(answerErrors(deps));

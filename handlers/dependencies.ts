@@ -13,6 +13,8 @@ import { Announcer } from '../lib/announcer.ts';
 import { ChangeFeed } from '../lib/change-feed.ts';
 import { subscribeChanges } from '../lib/command-events.ts';
 import { CommandWaiters } from '../lib/command-waiters.ts';
+import { createMetrics } from '../lib/metrics.ts';
+import { onceInAWhile } from '../lib/once-in-a-while.ts';
 import { createRateLimiter } from '../lib/rate-limiter.ts';
 import { CircuitBreaker, connectProducer, connectSubscriber } from '../lib/redis.ts';
 import { createSeal } from '../lib/seal.ts';
@@ -24,7 +26,6 @@ import { rateWindowSeconds } from './middleware/rate-limit.ts';
 export type Surroundings = Pick<Dependencies, 'config' | 'log' | 'now' | 'timing' | 'stopping'>;
 
 const poolSize = 10;
-const quietMs = 10_000;
 
 /** Connects to Postgres and Redis; neither has to be there yet. `close` ends the connections. */
 export function connectDependencies(given: Surroundings): Dependencies & { close: () => Promise<void> } {
@@ -36,6 +37,10 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
   });
   const producer = connectProducer(config.redisUrl, redisFailed);
   const subscriber = connectSubscriber(config.redisUrl, redisFailed);
+  const sayUncounted = onceInAWhile(now, (error) =>
+    log.warn(describeError(error), 'Redis counted no request: limits are kept by each web process alone'),
+  );
+  const metrics = createMetrics();
   const breaker = new CircuitBreaker(now);
   const commands = createCommands(database);
   const changes = createCommandChanges(database);
@@ -73,6 +78,7 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     deliveries: createDeliveries(database),
     resendOnce: createResend(database),
     leases: createLeases(database),
+    metrics,
     serverStatuses: createServerStatuses(database),
     redis: producer,
     rateLimiter: createRateLimiter({
@@ -80,9 +86,10 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
       breaker,
       prefix: '{dokku-api}:requests',
       windowSeconds: rateWindowSeconds,
-      onError: onceInAWhile(now, (error) =>
-        log.warn(describeError(error), 'Redis counted no request: limits are kept by each web process alone'),
-      ),
+      onError: (error) => {
+        metrics.rateLimitFallbacks.inc();
+        sayUncounted(error);
+      },
     }),
     announcer: new Announcer(producer, breaker, log),
     waiters,
@@ -94,15 +101,5 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
       subscriber.disconnect();
       await database.$client.end();
     },
-  };
-}
-
-/** What fails at each try to reconnect is said once in ten seconds. */
-function onceInAWhile(now: () => number, say: (error: unknown) => void): (error: unknown) => void {
-  let saidAt = Number.NEGATIVE_INFINITY;
-  return (error) => {
-    if (now() - saidAt < quietMs) return;
-    saidAt = now();
-    say(error);
   };
 }

@@ -19,6 +19,7 @@ import type { CommandWaiters } from '../lib/command-waiters.ts';
 import type { Config } from '../lib/config.ts';
 import type { Key } from '../lib/key.ts';
 import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
 import type { RateLimiter } from '../lib/rate-limiter.ts';
 
 /** What a handler finds in its context. `key` is there behind the authentication. */
@@ -49,6 +50,7 @@ export type Dependencies = {
   deliveries: Deliveries;
   resendOnce: Resend;
   leases: Leases;
+  metrics: Metrics;
   serverStatuses: ServerStatuses;
   /** The producer's profile: it may be away, and says so within half a second. */
   redis: Redis;

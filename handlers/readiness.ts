@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import { migrationStatus } from '../db/migration-status.ts';
 import { serversOf } from '../lib/config.ts';
+import { inTime } from '../lib/in-time.ts';
+import { onceInAWhile } from '../lib/once-in-a-while.ts';
 import { remembered } from '../lib/remembered.ts';
 import { version } from '../lib/version.ts';
 import { silenceSeconds } from '../lib/worker-silence.ts';
@@ -28,7 +30,6 @@ type PostgresChecks = Pick<Readiness, 'postgres' | 'migrations' | 'workers'>;
 const servesMs = 1000;
 /** Less than the usual probes wait. */
 const answerWithinMs = 2500;
-const quietMs = 10_000;
 
 /** Makes the look; it never rejects. */
 export function createReadiness({
@@ -40,7 +41,9 @@ export function createReadiness({
   redis,
 }: Pick<Dependencies, 'config' | 'log' | 'now' | 'database' | 'serverStatuses' | 'redis'>): () => Promise<Readiness> {
   const servers = serversOf(config).map(({ name }) => name);
-  let saidAt = Number.NEGATIVE_INFINITY;
+  const sayUnready = onceInAWhile(now, (error) =>
+    log.warn(describeError(error), 'not ready: Postgres could not answer'),
+  );
 
   const everywhere = (is: v.InferOutput<typeof state>) => Object.fromEntries(servers.map((name) => [name, is]));
 
@@ -58,12 +61,9 @@ export function createReadiness({
 
   async function lookAtPostgres(): Promise<PostgresChecks> {
     try {
-      return await inTime(lookAtTables());
+      return await inTime(lookAtTables(), answerWithinMs);
     } catch (error) {
-      if (now() - saidAt >= quietMs) {
-        saidAt = now();
-        log.warn(describeError(error), 'not ready: Postgres could not answer');
-      }
+      sayUnready(error);
       return { postgres: 'unavailable', migrations: 'unknown', workers: everywhere('unknown') };
     }
   }
@@ -86,17 +86,4 @@ export function createReadiness({
     },
     { forMs: servesMs, now },
   );
-}
-
-/** @throws where no answer comes in time: whoever probes would have gone away */
-async function inTime<Result>(answer: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${answerWithinMs} ms`)), answerWithinMs);
-  });
-  try {
-    return await Promise.race([answer, over]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
