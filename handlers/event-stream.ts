@@ -136,7 +136,8 @@ export class EventStream {
       this.#write(resumeAt === undefined ? ': heartbeat\n\n' : `: heartbeat\nid: ${resumeAt}\n\n`);
     }
     try {
-      if (!(await keyStanding(this.#context.var.key.id))) this.end();
+      const { key, secretHash } = this.#context.var;
+      if (!(await keyStanding(key.id, secretHash))) this.end();
     } catch (error) {
       // A database that cannot tell has no events either.
       this.#log.debug(describeError(error), 'whether a key still stands could not be read');

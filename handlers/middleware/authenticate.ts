@@ -2,7 +2,7 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Keys } from '../../db/keys.ts';
 import type { Config } from '../../lib/config.ts';
-import { readCredentials, verifySecret } from '../../lib/credentials.ts';
+import { hashSecret, readCredentials, verifySecret } from '../../lib/credentials.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { describeError } from '../error-report.ts';
@@ -22,7 +22,7 @@ const failuresAtMost = 20;
 const touchEveryMs = 60_000;
 
 /**
- * Puts the verified key into the context as `key`.
+ * Puts the verified key into the context as `key`, and the hash of its secret as `secretHash`.
  * @throws ApiError `not_authenticated`, or `too_many_failed_attempts` to an address that sent many wrong credentials,
  *   which valid ones pass all the same; what the database throws, where it is away
  */
@@ -61,6 +61,7 @@ export function authenticate({ keys, config, now, log }: AuthenticateDependencie
       const key = verified && stored !== null ? await keys.describe(stored) : null;
       if (key !== null) {
         context.set('key', key);
+        context.set('secretHash', hashSecret(credentials.apiSecret));
         touch(key.publicId);
         return await next();
       }

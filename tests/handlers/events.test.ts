@@ -199,6 +199,20 @@ describe('the stream of all commands', () => {
     await web.deps.database.execute(sql`delete from dokku_api.commands where state = 'queued'`);
   });
 
+  test('ends for a secret that was rotated away, and goes on for one in its grace', async () => {
+    const [exposed, graced] = [await web.key(), await web.key()];
+    const streams = [];
+    for (const as of [exposed, graced]) streams.push(await openEvents(`${web.url}/events`, as.headers));
+    const [doomed, kept] = streams;
+    if (!doomed || !kept) throw new Error('no streams');
+    expect(await web.deps.keys.rotate(exposed.apiKey, 0)).not.toBeNull();
+    expect(await web.deps.keys.rotate(graced.apiKey, 60_000)).not.toBeNull();
+    expect(await doomed.end).toBe('complete');
+    const beats = kept.comments.length;
+    await kept.until(() => kept.comments.length >= beats + 2, 'two heartbeats more');
+    kept.leave();
+  });
+
   test('drops a reader that does not read, and buffers no more than its bound for it', async () => {
     const as = await web.key({ owner: 'slow' });
     const stream = await openEvents(`${web.url}/events`, as.headers);
