@@ -58,13 +58,14 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     reader: changeReader,
     onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'event streams could not look for changes')),
   });
+  const sayMalformed = onceInAWhile(now, () => log.warn('a change was announced in a form that is not known'));
   subscribeChanges(
     subscriber,
     ({ token }) => {
       waiters.wake(token);
       feed.announce();
     },
-    () => log.warn('a change was announced in a form that is not known'),
+    () => sayMalformed(undefined),
   ).catch(redisFailed);
 
   return {

@@ -22,7 +22,7 @@ import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { RateLimiter } from '../lib/rate-limiter.ts';
 
-/** What a handler finds in its context. `key`, and the hash of the secret it came with, are there behind the authentication. */
+/** What a handler finds in its context. `key`, and the hash of its secret, are there behind the authentication. */
 export type AppEnv = {
   Bindings: HttpBindings;
   Variables: { requestId: string; key: Key; secretHash: Buffer };

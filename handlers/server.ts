@@ -61,10 +61,12 @@ async function serve(): Promise<void> {
   // Each request that lasts listens to it.
   setMaxListeners(0, stop.signal);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-  process.on('unhandledRejection', (error) => {
+  const onFatal = (error: unknown) => {
     log.fatal(describeError(error), 'web ends by an error that nobody handles');
     process.exit(1);
-  });
+  };
+  // Node itself would print all that an error holds, parameters of statements included.
+  process.on('unhandledRejection', onFatal).on('uncaughtException', onFatal);
   const now = () => performance.now();
   const deps = connectDependencies({ config, log, now, timing: standardTiming, stopping: stop.signal });
   try {

@@ -39,7 +39,8 @@ try {
     log.fatal({ err: error }, 'worker ends: what it had in hand is left to a successor');
     process.exit(1);
   };
-  process.on('unhandledRejection', onFatal);
+  // Node itself would print all that an error holds, parameters of statements included.
+  process.on('unhandledRejection', onFatal).on('uncaughtException', onFatal);
   process.channel?.unref();
   await runWorker({ config, log, stopping: stop.signal, onFatal }).catch(onFatal);
 } catch (error) {
