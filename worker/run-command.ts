@@ -74,7 +74,7 @@ export async function runCommand(
   if (first !== null) context.onPhase('answered', row);
   await store(context, lease, row, runResult(first, context.now() - started));
   context.onPhase('stored', row);
-  if (first === null) recordLate(context, lease, row, outcome);
+  if (first === null) recordLate(context, lease, connection, row, outcome);
 }
 
 /** Null where the time ran out first; the outcome's promise stays good for the late answer. */
@@ -140,10 +140,23 @@ async function settleEnded(context: WorkerContext, lease: HeldLease, row: Comman
   context.announceChange(found);
 }
 
-/** Reads on after a time-out: what Dokku still answers is kept beside the result. */
-function recordLate(context: WorkerContext, lease: HeldLease, row: CommandRow, outcome: Promise<Outcome>): void {
+/**
+ * Reads on after a time-out: what Dokku still answers is kept beside the result. A process that is to stop does not: the
+ * answer may never come, and until then the connection would hold the process open.
+ */
+function recordLate(
+  context: WorkerContext,
+  lease: HeldLease,
+  connection: DaemonConnection,
+  row: CommandRow,
+  outcome: Promise<Outcome>,
+): void {
+  const giveUp = () => connection.destroy();
+  context.stopping.addEventListener('abort', giveUp, { once: true });
+  if (context.stopping.aborted) giveUp();
   const record = async () => {
     const late = await outcome;
+    context.stopping.removeEventListener('abort', giveUp);
     if (late.kind !== 'reply') return;
     const recorded = await untilAnswered(context, lease, 'recording a late result', () =>
       context.commands.recordLateResult(row.id, { ok: late.ok, output: late.output }),
