@@ -42,6 +42,8 @@ export async function syncAnswer(
     },
     { highWaterMark: 0 },
   );
+  // nginx would keep the blanks to itself, and the client would wait in silence.
+  context.header('X-Accel-Buffering', 'no');
   const answer: Response = context.body(body, 200, { 'Content-Type': 'application/json' });
   return answer as Response & TypedResponse<WireCommand, 200, 'json'>;
 }
