@@ -3,6 +3,7 @@ import type { Gauge } from 'prom-client';
 import { type CommandTotals, createCommandTotals } from '../db/command-totals.ts';
 import { createDeliveryTotals, type DeliveryTotals } from '../db/delivery-totals.ts';
 import { type ServerStatus, serverStates } from '../db/server-status.ts';
+import { reasonStates } from '../lib/command.ts';
 import { serversOf } from '../lib/config.ts';
 import { createFleetMetrics, type FleetMetrics } from '../lib/fleet-metrics.ts';
 import { inTime } from '../lib/in-time.ts';
@@ -34,6 +35,7 @@ export function createFleetLook({
 >): () => Promise<void> {
   const fleet = createFleetMetrics(metrics.registry);
   const servers = serversOf(config).map(({ name }) => name);
+  beginAtZero(fleet, servers);
   const silence = silenceSeconds(config);
   const commandTotals = createCommandTotals(database);
   const deliveryTotals = createDeliveryTotals(database, now);
@@ -90,6 +92,15 @@ export function createFleetLook({
       sayIncomplete(error);
     }
   };
+}
+
+/** A counter that appears with its first event has no increase that an alert could see. */
+function beginAtZero(fleet: FleetMetrics, servers: readonly string[]): void {
+  for (const server of servers) {
+    for (const state of ['succeeded', 'failed'] as const) fleet.commandsEnded.inc({ server, state, reason: '' }, 0);
+    for (const [reason, state] of Object.entries(reasonStates)) fleet.commandsEnded.inc({ server, state, reason }, 0);
+  }
+  for (const state of ['delivered', 'dead'] as const) fleet.deliveriesEnded.inc({ state }, 0);
 }
 
 function setServer(fleet: FleetMetrics, status: ServerStatus): void {

@@ -11,6 +11,8 @@ export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  // Sums of others, under names that only counters may have.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
   new Gauge({
     name: 'dokku_api_build_info',
     help: 'The version of this web process, as a label of the constant 1.',

@@ -51,6 +51,9 @@ test('servers and their queues, commands that end, leases and workers', async ()
     'dokku_api_queue_oldest_seconds{server="default"}': 0,
     'dokku_api_server_has_worker{server="eu"}': 0,
     'dokku_api_lease_changes_total{server="eu"}': 0,
+    'dokku_api_commands_ended_total{server="eu",state="succeeded",reason=""}': 0,
+    'dokku_api_commands_ended_total{server="eu",state="lost",reason="command_lost"}': 0,
+    'dokku_api_deliveries_ended_total{state="dead"}': 0,
     dokku_api_live_workers: 0,
   });
 
