@@ -40,10 +40,10 @@ export async function clearTheWay(context: WorkerContext, lease: HeldLease): Pro
   const ended = await untilAnswered(context, lease, 'clearing the way', () => context.commands.clearTheWay(lease));
   for (const row of ended?.lost ?? []) {
     lease.blocked = true;
-    context.log.warn({ server: row.server, token: row.token, request_id: row.requestId }, 'command lost');
+    context.log.warn({ ...nameOf(row), state: row.state, reason: row.reason }, 'command lost');
     context.announceChange(row);
   }
-  for (const row of ended?.putBack ?? []) context.announceChange(row);
+  for (const row of ended?.putBack ?? []) notePutBack(context, row);
 }
 
 async function findClaimed(context: WorkerContext, lease: HeldLease): Promise<CommandRow | null> {
@@ -68,10 +68,14 @@ export async function runCommand(
   const started = context.now();
   const outcome = connection.send(row.command);
   context.onPhase('sent', row);
+  context.log.info(nameOf(row), 'command sent');
   context.announceChange(row);
   const first = await withinTimeout(outcome, row.timeoutSeconds * 1000);
   if (first !== null && first.kind === 'unsent') return await putBack(context, lease, row);
   if (first !== null) context.onPhase('answered', row);
+  if (first?.kind === 'unanswered') {
+    context.log.warn({ ...nameOf(row), why: first.why, err: first.error }, 'a command that was sent has no answer');
+  }
   await store(context, lease, row, runResult(first, context.now() - started));
   context.onPhase('stored', row);
   if (first === null) recordLate(context, lease, connection, row, outcome);
@@ -118,10 +122,7 @@ async function store(context: WorkerContext, lease: HeldLease, row: CommandRow, 
       return;
     } catch (error) {
       if (classifyFailedQuery(error) === 'rejected') throw error;
-      context.log.warn(
-        { server: row.server, token: row.token, request_id: row.requestId, code: databaseErrorCode(error) },
-        'result not stored yet',
-      );
+      context.log.warn({ ...nameOf(row), code: databaseErrorCode(error) }, 'result not stored yet');
       await sleep(backoffMs(failures, 1000));
     }
   }
@@ -134,7 +135,7 @@ async function settleEnded(context: WorkerContext, lease: HeldLease, row: Comman
   if (found.state === 'timed_out' || found.state === 'lost') lease.blocked = true;
   if (result.kind === 'reply' && found.state !== 'succeeded' && found.state !== 'failed') {
     const late = await context.commands.recordLateResult(row.id, { ok: result.ok, output: result.output });
-    if (late !== null) context.announceChange(late);
+    if (late !== null) noteLate(context, late);
     return;
   }
   context.announceChange(found);
@@ -161,10 +162,10 @@ function recordLate(
     const recorded = await untilAnswered(context, lease, 'recording a late result', () =>
       context.commands.recordLateResult(row.id, { ok: late.ok, output: late.output }),
     );
-    if (recorded) context.announceChange(recorded);
+    if (recorded) noteLate(context, recorded);
   };
   record().catch((error: unknown) => {
-    context.log.error({ server: row.server, token: row.token, err: error }, 'late result not recorded');
+    context.log.error({ ...nameOf(row), err: error }, 'late result not recorded');
   });
 }
 
@@ -173,7 +174,17 @@ async function putBack(context: WorkerContext, lease: HeldLease, row: CommandRow
   const back = await untilAnswered(context, lease, 'putting a command back', () =>
     context.commands.putBack(row.id, lease.epoch),
   );
-  if (back) context.announceChange(back);
+  if (back) notePutBack(context, back);
+}
+
+function notePutBack(context: WorkerContext, row: CommandRow): void {
+  context.log.info(nameOf(row), 'command put back: it was not sent');
+  context.announceChange(row);
+}
+
+function noteLate(context: WorkerContext, row: CommandRow): void {
+  context.log.info({ ...nameOf(row), ok: row.lateOk }, 'late result recorded');
+  context.announceChange(row);
 }
 
 /** Tries until Postgres answers; null where the lease ended first, since then a successor sees to the row. */
@@ -196,9 +207,11 @@ async function untilAnswered<Result>(
 }
 
 function logEnd(context: WorkerContext, row: CommandRow): void {
-  const { server, token, state, reason, durationMs } = row;
-  context.log.info(
-    { server, token, request_id: row.requestId, state, reason, duration_ms: durationMs },
-    'command ended',
-  );
+  const { state, reason, durationMs } = row;
+  context.log.info({ ...nameOf(row), state, reason, duration_ms: durationMs }, 'command ended');
+}
+
+/** How a command is told in the log: never by its text. */
+function nameOf({ server, token, requestId }: CommandRow) {
+  return { server, token, request_id: requestId };
 }

@@ -42,6 +42,7 @@ export async function runServer(context: WorkerContext, server: Server, lease: H
         continue;
       }
       if (outage !== undefined) {
+        context.log.info({ server: lease.server }, 'the daemon is in reach again');
         await markReachable(context, lease, true);
         lease.unreachable = false;
         outage = undefined;
@@ -97,8 +98,8 @@ async function chargeWait(context: WorkerContext, lease: HeldLease, elapsedMs: n
   try {
     const failed = await context.commands.chargeWait(lease, elapsedMs, context.config.daemonWaitSeconds * 1000);
     if (failed === null) return;
-    const { server, token, requestId } = failed;
-    context.log.warn({ server, token, request_id: requestId, reason: failed.reason }, 'command ended');
+    const { server, token, requestId, state, reason } = failed;
+    context.log.warn({ server, token, request_id: requestId, state, reason }, 'command ended');
     context.announceChange(failed);
   } catch (error) {
     if (classifyFailedQuery(error) === 'rejected') throw error;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { connectDatabase } from '../db/client.ts';
+import { connectDatabase, databaseErrorCode } from '../db/client.ts';
 import { createCommands } from '../db/commands.ts';
 import { createDeliveries } from '../db/deliveries.ts';
 import { createIdempotency } from '../db/idempotency.ts';
@@ -93,7 +93,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     sweep(context, { idempotency: createIdempotency(database), removedAfterMs }),
   ]);
   await context.leases.unregister(id).catch((error: unknown) => {
-    log.warn({ code: codeOf(error) }, 'worker not taken off the list: its silence will tell');
+    log.warn({ code: databaseErrorCode(error) }, 'worker not taken off the list: its silence will tell');
   });
   producer.disconnect();
   await Promise.all([callbacks.close(), database.$client.end(), leaseDatabase.$client.end()]);
