@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Database } from '../../db/client.ts';
-import { attempts, type CommandRow, commands, deliveries, leases } from '../../db/schema.ts';
+import { attempts, type CommandRow, commands, deliveries, leases, workers } from '../../db/schema.ts';
 
 export type Stored = ReturnType<typeof storedIn>;
 
@@ -13,16 +13,21 @@ export function storedIn(database: Database) {
     command,
     lease: async (server = 'default') =>
       only(await database.select().from(leases).where(eq(leases.server, server)), `lease of ${server}`),
-    /** A command's delivery, and its attempts in their order. */
+    /** How often a worker has said that it lives. */
+    beatOf: async (worker: string) =>
+      only(await database.select().from(workers).where(eq(workers.id, worker)), `worker ${worker}`).beat,
+    /** A command's delivery, and its attempts in their order, as they stand at one moment. */
     delivery: async (token: string) => {
       const { id } = await command(token);
-      const delivery = only(await database.select().from(deliveries).where(eq(deliveries.commandId, id)), 'delivery');
-      const made = await database
-        .select()
-        .from(attempts)
-        .where(eq(attempts.deliveryId, delivery.id))
-        .orderBy(attempts.number);
-      return { ...delivery, attempts: made };
+      return await database.transaction(
+        async (moment) => {
+          const rows = await moment.select().from(deliveries).where(eq(deliveries.commandId, id));
+          const delivery = only(rows, `delivery of ${token}`);
+          const made = await moment.select().from(attempts).where(eq(attempts.deliveryId, delivery.id));
+          return { ...delivery, attempts: made.sort((a, b) => a.number - b.number) };
+        },
+        { isolationLevel: 'repeatable read' },
+      );
     },
     /** How many statements of this database that contain `text` wait for a lock. */
     lockWaits: async (text: string): Promise<number> => {
