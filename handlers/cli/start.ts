@@ -3,7 +3,8 @@
  * 1. Postgres, Redis, and a stand-in daemon where no socket is configured or found;
  * 2. migrations, then one web and one worker process, whose logs go to files;
  * 3. the first key, and a `curl` line that uses it;
- * 4. Ctrl-C, SIGTERM, or the end of one of them, stops all of it, in the reverse order.
+ * 4. what doctor finds amiss;
+ * 5. Ctrl-C, SIGTERM, or the end of one of them, stops all of it, in the reverse order.
  * Children notice the death of this process, so that `kill -9` leaves nothing for long.
  */
 import { mkdirSync } from 'node:fs';
@@ -17,6 +18,9 @@ import { keptSecretKey } from '../../lib/local/kept-secret.ts';
 import { startPostgres } from '../../lib/local/postgres.ts';
 import { startRedis } from '../../lib/local/redis.ts';
 import { version } from '../../lib/version.ts';
+import { diagnose } from './doctor/diagnose.ts';
+import { placeOf } from './doctor/remedies.ts';
+import { reportLines } from './doctor/report.ts';
 import { firstKey } from './first-key.ts';
 import { portComesFree } from './port-comes-free.ts';
 import { Progress } from './progress.ts';
@@ -80,7 +84,8 @@ async function start(stops: Stop[], progress: Progress, signal: AbortSignal): Pr
   console.log(`
 dokku-api ${version} is running. Ctrl-C stops all of it.
 
-  API        ${url}
+  API        ${url} (described at ${url}/docs)
+  Console    ${url}/console (sign in with an admin key)
   Postgres   ${postgres ? `embedded, 127.0.0.1:${postgres.port}, data in .local/postgres` : 'as DATABASE_URL says'}
   Redis      ${redis ? `embedded, 127.0.0.1:${redis.port}, data in .local/redis` : 'as REDIS_URL says'}
   Daemon     ${daemon.isStandIn ? `STAND-IN, a make-believe Dokku: nothing is deployed. DOKKU_DAEMON_SOCKET names a real one` : daemon.socketPath}
@@ -98,7 +103,17 @@ Run a command:
   curl -H 'Api-Key: ${key.apiKey}' -H 'Api-Secret: ${key.apiSecret}' -d cmd=apps:list -d sync=true ${url}/commands`
 }
 `);
+  await tellFindings(environment);
   return [web, worker];
+}
+
+/** What doctor finds amiss, such as a daemon that does not answer. */
+async function tellFindings(environment: NodeJS.ProcessEnv): Promise<void> {
+  const findings = await diagnose({ environment, place: placeOf(process.env, environment), workerPatienceMs: 5000 });
+  const amiss = findings.filter(({ status }) => status !== 'ok');
+  const colored = process.stdout.isTTY && !process.env.NO_COLOR;
+  for (const finding of amiss) console.log(reportLines(finding, { colored }));
+  if (amiss.length === 0) console.log('npm run -s doctor: everything is in order.');
 }
 
 const stops: Stop[] = [];
