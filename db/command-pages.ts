@@ -2,24 +2,16 @@
  * Commands in the order of their ids: pages by keyset, and many commands in batches that a bounded memory holds.
  * Every read is a statement of its own; no transaction is held between two of them.
  */
-import { and, asc, desc, eq, gt, gte, lt, lte, max, type SQL, sql } from 'drizzle-orm';
-import type { CommandState } from '../lib/command.ts';
+import { and, asc, desc, gt, gte, lt, lte, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
+import {
+  type CommandFilter,
+  type CommandSearch,
+  createCommandSearch,
+  type IdOrder,
+  matching,
+} from './command-search.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
-
-/** What commands have in common. Null or left out: whatever it is. */
-export type CommandFilter = {
-  /** Null for those of every owner. */
-  owner: string | null;
-  state?: CommandState | undefined;
-  server?: string | undefined;
-  /** Accepted then or later. */
-  since?: Date | undefined;
-  /** Accepted before. */
-  until?: Date | undefined;
-  /** A part of the command line, capitals and all. */
-  text?: string | undefined;
-};
 
 /**
  * A page holds the rows next to `after` going up, or next to `before` going down; with both or none it begins at the
@@ -28,23 +20,31 @@ export type CommandFilter = {
 export type PageRequest = {
   filter: CommandFilter;
   limit: number;
-  order: 'asc' | 'desc';
+  order: IdOrder;
   after: number | null;
   before: number | null;
 };
 
 /** The ids of a page in its order, and whether there is more to its either side, in that order. */
-export type CommandPage = { ids: number[]; hasNext: boolean; hasPrevious: boolean };
+export type CommandPage = {
+  ids: number[];
+  hasNext: boolean;
+  hasPrevious: boolean;
+  /** The id to which a search looked that did not fill the page and has more to look at beyond; else null. */
+  lookedTo: number | null;
+};
 
-const rowsAtOnce = 500;
+/** Few enough to be garbage before the collector takes them for something that lasts. */
+const rowsAtOnce = 100;
 /** Of command lines and outputs, above which a batch takes no further row. */
 const bytesAtOnce = 1024 * 1024;
 
 export type CommandPages = ReturnType<typeof createCommandPages>;
 
-export function createCommandPages(database: Database) {
+/** @param search which finds the ids of a page */
+export function createCommandPages(database: Database, search: CommandSearch = createCommandSearch(database)) {
   /** The first rows of those selected, as many as a batch may have: the sizes of stored texts are known unread. */
-  async function readBatch(where: SQL | undefined, order: 'asc' | 'desc'): Promise<CommandRow[]> {
+  async function readBatch(where: SQL | undefined, order: IdOrder): Promise<CommandRow[]> {
     const direction = sql.raw(order);
     const selected = database
       .select()
@@ -66,30 +66,18 @@ export function createCommandPages(database: Database) {
       .orderBy(order === 'asc' ? asc(batch.id) : desc(batch.id));
   }
 
-  async function readIds(where: SQL | undefined, order: 'asc' | 'desc', limit: number): Promise<number[]> {
-    const rows = await database
-      .select({ id: commands.id })
-      .from(commands)
-      .where(where)
-      .orderBy(order === 'asc' ? asc(commands.id) : desc(commands.id))
-      .limit(limit);
-    return rows.map(({ id }) => id);
-  }
-
-  /** Looks from `start` on, itself included, where the nearest one is most likely. */
-  async function isAny(where: SQL | undefined, start: number, order: 'asc' | 'desc'): Promise<boolean> {
+  /** Looks from `start` on, itself included, where the nearest one is most likely. In doubt there are some. */
+  async function isAny(filter: CommandFilter, range: SQL | undefined, start: number, order: IdOrder): Promise<boolean> {
     const there = order === 'asc' ? gte(commands.id, start) : lte(commands.id, start);
-    return (await readIds(and(where, there), order, 1)).length > 0;
+    const { ids, lookedTo } = await search.find(filter, and(range, there), order, 1);
+    return ids.length > 0 || lookedTo !== null;
   }
 
   return {
     /** The highest id among the owner's commands, or of all where it is null; null where there are none. */
     async highestId(owner: string | null): Promise<number | null> {
-      const [row] = await database
-        .select({ id: max(commands.id) })
-        .from(commands)
-        .where(matching({ owner }));
-      return row?.id ?? null;
+      const { ids } = await search.find({ owner }, undefined, 'desc', 1);
+      return ids[0] ?? null;
     },
 
     /** The commands up to an id, ascending, in batches. */
@@ -104,7 +92,7 @@ export function createCommandPages(database: Database) {
     },
 
     /** The commands with these ids, in the order given, in batches. Those deleted meanwhile are left out. */
-    async *withIds(ids: readonly number[], order: 'asc' | 'desc'): AsyncGenerator<CommandRow[]> {
+    async *withIds(ids: readonly number[], order: IdOrder): AsyncGenerator<CommandRow[]> {
       for (let rest = ids; rest.length > 0; ) {
         const rows = await readBatch(sql`${commands.id} = any(${sql.param(rest)})`, order);
         const end = rows.at(-1);
@@ -116,36 +104,21 @@ export function createCommandPages(database: Database) {
 
     async page({ filter, limit, order, after, before }: PageRequest): Promise<CommandPage> {
       const upwards = (after === null) === (before === null) ? order === 'asc' : after !== null;
-      const filtered = matching(filter);
+      const ofTime = await search.rangeOf(filter);
       const inRange = and(
-        filtered,
+        ofTime,
         after === null ? undefined : gt(commands.id, after),
         before === null ? undefined : lt(commands.id, before),
       );
-      const found = await readIds(inRange, upwards ? 'asc' : 'desc', limit + 1);
+      const { ids: found, lookedTo } = await search.find(filter, inRange, upwards ? 'asc' : 'desc', limit + 1);
       const ids = found.slice(0, limit);
-      const more = found.length > limit;
+      const more = found.length > limit || lookedTo !== null;
       const start = upwards ? after : before;
       const isRange = after !== null && before !== null;
-      const behind = start !== null && !isRange && (await isAny(filtered, start, upwards ? 'desc' : 'asc'));
+      const behind = start !== null && !isRange && (await isAny(filter, ofTime, start, upwards ? 'desc' : 'asc'));
       const walksInOrder = upwards === (order === 'asc');
       if (!walksInOrder) ids.reverse();
-      return { ids, hasNext: walksInOrder ? more : behind, hasPrevious: walksInOrder ? behind : more };
+      return { ids, hasNext: walksInOrder ? more : behind, hasPrevious: walksInOrder ? behind : more, lookedTo };
     },
   };
-}
-
-function matching({ owner, state, server, since, until, text }: CommandFilter): SQL | undefined {
-  return and(
-    owner === null ? undefined : eq(commands.owner, owner),
-    state === undefined ? undefined : eq(commands.state, state),
-    server === undefined ? undefined : eq(commands.server, server),
-    since === undefined ? undefined : gte(commands.createdAt, since),
-    until === undefined ? undefined : lt(commands.createdAt, until),
-    text === undefined ? undefined : sql`${commands.command} like ${`%${escapeLike(text)}%`}`,
-  );
-}
-
-function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, '\\$&');
 }

@@ -8,7 +8,9 @@ import { type CommandReason, type CommandState, type ResultData, reasonStates } 
 import type { Database } from './client.ts';
 import { endCommands } from './command-end.ts';
 import { heldLease, type LeaseClaim } from './leases.ts';
-import { type CommandRow, commandColumns, commands, deliveries, workers } from './schema.ts';
+import { isQueued, queueOrder } from './queue.ts';
+import { deleteExpired } from './retention.ts';
+import { type CommandRow, commandColumns, commands, workers } from './schema.ts';
 
 /** How a run ended. `durationMs` by the worker's monotonic clock. */
 export type RunResult =
@@ -34,8 +36,8 @@ export function createCommands(database: Database) {
     database
       .select({ id: commands.id })
       .from(commands)
-      .where(and(eq(commands.server, given.server), eq(commands.state, 'queued'), sql`exists (select 1 from ${lease})`))
-      .orderBy(commands.id)
+      .where(and(isQueued(given.server), sql`exists (select 1 from ${lease})`))
+      .orderBy(queueOrder)
       .limit(1)
       .for('update'),
   );
@@ -150,10 +152,8 @@ export function createCommands(database: Database) {
             ),
           })
           .from(commands)
-          .where(
-            and(eq(commands.server, held.server), eq(commands.state, 'queued'), sql`exists (select 1 from ${own})`),
-          )
-          .orderBy(commands.id)
+          .where(and(isQueued(held.server), sql`exists (select 1 from ${own})`))
+          .orderBy(queueOrder)
           .limit(1)
           .for('update'),
       );
@@ -224,17 +224,7 @@ export function createCommands(database: Database) {
 
     /** Deletes up to `limit` final commands older than `days` that have nothing left to deliver; returns how many. */
     async deleteExpired(days: number, limit: number): Promise<number> {
-      const pending = sql`exists (select 1 from ${deliveries}
-        where ${deliveries.commandId} = ${commands.id} and ${deliveries.state} = 'pending')`;
-      const expired = database
-        .select({ id: commands.id })
-        .from(commands)
-        .where(sql`${commands.ranAt} < now() - make_interval(days => ${days}) and not ${pending}`)
-        .orderBy(commands.ranAt)
-        .limit(limit)
-        .for('update', { skipLocked: true });
-      const { rowCount } = await database.delete(commands).where(inArray(commands.id, expired));
-      return rowCount ?? 0;
+      return await deleteExpired(database, days, limit);
     },
   };
 }

@@ -96,11 +96,16 @@ export const commands = dokkuApi.table(
     /** The last guard of one at a time. */
     uniqueIndex('commands_running').on(table.server).where(sql`${table.state} = 'running'`),
     index('commands_queued').on(table.server, table.id).where(sql`${table.state} = 'queued'`),
+    /** A filter of pages, and their order behind it; the owner goes along, so that no row is read to look at it. */
     index('commands_owner').on(table.owner, table.id),
+    index('commands_state').on(table.state, table.id, table.owner),
+    index('commands_server').on(table.server, table.id, table.owner),
+    /** Has an entry from the end of a command on: what retention begins with, and landmarks for pages by time. */
+    index('commands_created_at').on(table.createdAt).where(sql`${table.ranAt} is not null`),
     uniqueIndex('commands_legacy_retry')
       .on(table.retryOf)
       .where(sql`${table.legacyRetry} and ${table.state} in ('queued', 'running')`),
-    index('commands_changed_in').on(table.changedIn),
+    index('commands_changed_in').on(table.changedIn, table.id, table.owner),
     check('commands_state', sql`${table.state} in (${quoted(commandStates)})`),
     check('commands_reason', sql`${table.reason} in (${quoted(commandReasons)})`),
     check('commands_timeout', sql`${table.timeoutSeconds} between 1 and 86400`),
@@ -160,7 +165,8 @@ export const deliveries = dokkuApi.table(
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     commandId: bigint('command_id', { mode: 'number' }).notNull(),
-    webhookId: text('webhook_id').notNull().unique(),
+    /** Random enough to need no index that keeps it unique. */
+    webhookId: text('webhook_id').notNull(),
     url: text('url').notNull(),
     host: text('host').notNull(),
     keyId: bigint('key_id', { mode: 'number' }).notNull(),
@@ -199,4 +205,17 @@ export const attempts = dokkuApi.table(
       'cascade',
     ),
   ],
+);
+
+/** How far the commands of the Ruby app have been taken over: one row, or none where there were none. */
+export const rubyImports = dokkuApi.table(
+  'ruby_imports',
+  {
+    id: integer('id').primaryKey().default(1),
+    /** Every command of the Ruby app up to this id was looked at. */
+    through: bigint('through', { mode: 'number' }).notNull(),
+    /** Ids below that were not there: another transaction may have been about to commit them. */
+    missing: bigint('missing', { mode: 'number' }).array().notNull(),
+  },
+  (table) => [check('ruby_imports_one', sql`${table.id} = 1`)],
 );

@@ -1,6 +1,7 @@
 /** How each server stands: what its lease says, who runs it, what waits and what runs there. */
 import { sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
+import { isQueued, queueOrder } from './queue.ts';
 import { commands, leases, workers } from './schema.ts';
 
 export const serverStates = ['idle', 'busy', 'blocked', 'unreachable'] as const;
@@ -61,7 +62,7 @@ type Row = Omit<ServerStatus, 'state' | 'since' | 'inStateMs' | 'running' | 'wor
 export type ServerStatuses = ReturnType<typeof createServerStatuses>;
 
 export function createServerStatuses(database: Database) {
-  const waiting = sql`${commands.server} = asked.server and ${commands.state} = 'queued'`;
+  const waiting = isQueued(sql`asked.server`);
   const statement = database
     .select({
       rows: sql<Row[]>`coalesce(json_agg(json_build_object(
@@ -93,7 +94,7 @@ export function createServerStatuses(database: Database) {
       sql`unnest(${sql.placeholder('servers')}::text[]) with ordinality as asked(server, position)
         left join ${leases} on ${leases.server} = asked.server
         left join lateral (select id, ${millisecondsSince(commands.createdAt)} as ms from ${commands}
-          where ${waiting} order by id limit 1) oldest on true`,
+          where ${waiting} order by ${queueOrder} limit 1) oldest on true`,
     )
     .prepare('server_status');
 

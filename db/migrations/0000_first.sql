@@ -56,7 +56,6 @@ CREATE TABLE "dokku_api"."deliveries" (
 	"locked_until" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp (3) with time zone,
-	CONSTRAINT "deliveries_webhook_id_unique" UNIQUE("webhook_id"),
 	CONSTRAINT "deliveries_state" CHECK ("dokku_api"."deliveries"."state" in ('pending', 'delivered', 'dead'))
 );
 --> statement-breakpoint
@@ -104,6 +103,13 @@ CREATE TABLE "dokku_api"."leases" (
 	"changed_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "dokku_api"."ruby_imports" (
+	"id" integer PRIMARY KEY DEFAULT 1 NOT NULL,
+	"through" bigint NOT NULL,
+	"missing" bigint[] NOT NULL,
+	CONSTRAINT "ruby_imports_one" CHECK ("dokku_api"."ruby_imports"."id" = 1)
+);
+--> statement-breakpoint
 CREATE TABLE "dokku_api"."workers" (
 	"id" text PRIMARY KEY NOT NULL,
 	"servers" text[] NOT NULL,
@@ -121,8 +127,11 @@ CREATE UNIQUE INDEX "commands_token" ON "dokku_api"."commands" USING btree ("tok
 CREATE UNIQUE INDEX "commands_running" ON "dokku_api"."commands" USING btree ("server") WHERE "dokku_api"."commands"."state" = 'running';--> statement-breakpoint
 CREATE INDEX "commands_queued" ON "dokku_api"."commands" USING btree ("server","id") WHERE "dokku_api"."commands"."state" = 'queued';--> statement-breakpoint
 CREATE INDEX "commands_owner" ON "dokku_api"."commands" USING btree ("owner","id");--> statement-breakpoint
+CREATE INDEX "commands_state" ON "dokku_api"."commands" USING btree ("state","id","owner");--> statement-breakpoint
+CREATE INDEX "commands_server" ON "dokku_api"."commands" USING btree ("server","id","owner");--> statement-breakpoint
+CREATE INDEX "commands_created_at" ON "dokku_api"."commands" USING btree ("created_at") WHERE "dokku_api"."commands"."ran_at" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "commands_legacy_retry" ON "dokku_api"."commands" USING btree ("retry_of") WHERE "dokku_api"."commands"."legacy_retry" and "dokku_api"."commands"."state" in ('queued', 'running');--> statement-breakpoint
-CREATE INDEX "commands_changed_in" ON "dokku_api"."commands" USING btree ("changed_in");--> statement-breakpoint
+CREATE INDEX "commands_changed_in" ON "dokku_api"."commands" USING btree ("changed_in","id","owner");--> statement-breakpoint
 CREATE UNIQUE INDEX "deliveries_command" ON "dokku_api"."deliveries" USING btree ("command_id");--> statement-breakpoint
 CREATE INDEX "deliveries_due" ON "dokku_api"."deliveries" USING btree ("next_at") WHERE "dokku_api"."deliveries"."state" = 'pending';--> statement-breakpoint
 CREATE INDEX "idempotency_keys_created_at" ON "dokku_api"."idempotency_keys" USING btree ("created_at");

@@ -2,6 +2,7 @@ import type { CommandPage, PageRequest } from '../../db/command-pages.ts';
 
 /**
  * The `Link` header (RFC 8288) of a page, relative to this server whatever its name outside; empty where it stands alone.
+ * The neighbour of a search that was given up goes on where it was.
  * @param parameters the query as sent, which the neighbours repeat but for where they begin
  */
 export function pageLinks(

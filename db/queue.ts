@@ -1,0 +1,16 @@
+/** The commands that wait for a server, in the way in which Postgres finds them by the index of the queue alone. */
+import { and, between, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import { commands } from './schema.ts';
+
+/**
+ * The server is given as a range, and `queueOrder` begins with it. With one value and the order of ids, a long queue
+ * makes Postgres believe that one of the first commands is queued, and it walks them all. The state stands in the text,
+ * since a plan that is made once for all values could not use the index either.
+ */
+export function isQueued(server: string | Placeholder | PgColumn | SQL): SQL | undefined {
+  return and(between(commands.server, server, server), sql`${commands.state} = 'queued'`);
+}
+
+/** The oldest first. */
+export const queueOrder = sql`${commands.server}, ${commands.id}`;
