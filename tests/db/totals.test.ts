@@ -112,18 +112,36 @@ describe('ended commands', () => {
   });
 
   test('what piled up is told in parts', async () => {
-    const totals = createCommandTotals(database);
+    const totals = createCommandTotals(database, 3);
     await totals.endedSince();
-    await run();
-    // Each of its rounds uses up one transaction.
-    await database.execute(sql`do $$ begin
-      for i in 1..20500 loop begin insert into dokku_api.leases (server) values ('default');
-      exception when unique_violation then null; end; end loop; end $$`);
-    await run();
-    const first = await totals.endedSince();
-    expect([first.ended.length, first.more]).toEqual([1, true]);
-    const second = await totals.endedSince();
-    expect([second.ended.length, second.more]).toEqual([1, false]);
+    for (let count = 0; count < 7; count++) await run();
+    const told = [];
+    for (let look = 0; look < 4; look++) {
+      const { ended, more } = await totals.endedSince();
+      told.push([ended.length, more]);
+    }
+    expect(told).toEqual([
+      [3, true],
+      [3, true],
+      [1, false],
+      [0, false],
+    ]);
+  });
+
+  test('many that one transaction changed are told in parts too, and those that ended long before are not', async () => {
+    const totals = createCommandTotals(database, 2);
+    await totals.endedSince();
+    const rows = [0, 0, 0, 60].map((minutes) => ({
+      ...newCommand(),
+      state: 'succeeded' as const,
+      ok: true,
+      output: '',
+      ranAt: sql`now() - make_interval(mins => ${minutes})`,
+    }));
+    await database.insert(commandTable).values(rows);
+    const counts = [];
+    for (let look = 0; look < 3; look++) counts.push((await totals.endedSince()).ended.length);
+    expect(counts).toEqual([2, 1, 0]);
   });
 });
 
