@@ -22,7 +22,7 @@ import { Notifier } from './notifier.ts';
 import { runServer } from './run-server.ts';
 import { sweep } from './sweep.ts';
 
-const removedAfterMs = 60_000;
+const minuteMs = 60_000;
 
 export type WorkerOptions = {
   config: WorkerConfig & Pick<Config, 'databaseUrl' | 'redisUrl' | 'defaultSocket' | 'moreServers' | 'jsonServers'>;
@@ -31,13 +31,15 @@ export type WorkerOptions = {
   stopping: AbortSignal;
   /** An error that nobody handles: the process must end, so that a successor judges what it had in hand. */
   onFatal: (error: unknown) => void;
+  /** How long a server must be on no live worker's list before its commands are ended; where not given, a minute. */
+  removedAfterMs?: number;
   /** Lets a test replace parts of the context, to see that its checks notice. */
   adapt?: (context: WorkerContext) => WorkerContext;
 };
 
 /** Runs a worker until it is told to stop; resolves when nothing is in hand and every connection is closed. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { config, log, stopping, onFatal } = options;
+  const { config, log, stopping, onFatal, removedAfterMs = minuteMs } = options;
   const id = randomUUID();
   const servers = new Map(serversOf(config).map((server) => [server.name, server]));
   const redisFailed = onceAtATime((error) => log.warn({ code: codeOf(error) }, 'Redis is out of reach'));
