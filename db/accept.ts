@@ -2,7 +2,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { ApiError } from '../lib/errors.ts';
 import { classifyFailedQuery, type Database } from './client.ts';
-import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
+import { createIdempotency, type IdempotentRequest, idempotencyKeyReused, remember } from './idempotency.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
 
 /** A command that passed every check. */
@@ -70,10 +70,7 @@ export function createAccept(database: Database) {
     const remembered = request && (await idempotency.find(request));
     if (remembered && request) {
       if (!remembered.fingerprint.equals(request.fingerprint)) {
-        throw new ApiError(
-          'idempotency_key_reused',
-          'This Idempotency-Key was sent with another request before. Send a new key with each new request.',
-        );
+        throw idempotencyKeyReused();
       }
       const [first] = await database.select().from(commands).where(eq(commands.token, remembered.token));
       return first ? { row: first, replayed: true } : null;

@@ -96,27 +96,30 @@ export function createDeliveries(database: Database) {
       return rows;
     },
 
-    /** Records an attempt and what becomes of its delivery, in one statement. */
-    async recordAttempt(deliveryId: number, end: AttemptEnd): Promise<void> {
+    /**
+     * Records an attempt and what becomes of its delivery, in one statement. A delivery that was begun anew, or taken
+     * by another, since this attempt took it goes its own way.
+     */
+    async recordAttempt(taken: Pick<DeliveryRow, 'id' | 'lockedUntil'>, end: AttemptEnd): Promise<void> {
       const nextAt =
         end.nextAfterMs === null ? sql`null` : sql`now() + make_interval(secs => ${end.nextAfterMs / 1000}::float8)`;
       await database.execute(sql`
         with attempted as (
           insert into ${attempts} (delivery_id, number, at, status, error, duration_ms)
-          select ${deliveryId}, coalesce(max(number), 0) + 1, now() - make_interval(secs => ${end.durationMs / 1000}::float8),
+          select ${taken.id}, coalesce(max(number), 0) + 1, now() - make_interval(secs => ${end.durationMs / 1000}::float8),
             ${end.status}::int, ${end.error}::text, ${Math.round(end.durationMs)}::int
-          from ${attempts} where delivery_id = ${deliveryId}
+          from ${attempts} where delivery_id = ${taken.id}
         )
         update ${deliveries} set state = ${end.state}, attempt = attempt + 1, next_at = ${nextAt}, locked_until = null,
           ended_at = case when ${end.state} = 'pending' then null else now() end
-        where id = ${deliveryId}`);
+        where id = ${taken.id} and locked_until is not distinct from ${taken.lockedUntil?.toISOString() ?? null}::timestamptz`);
     },
 
-    /** Begins the schedule anew, at once. Null where the command has no delivery. */
+    /** Begins the schedule anew, at once, also while an attempt is under way. Null where the command has no delivery. */
     async sendAgain(commandId: number): Promise<DeliveryRow | null> {
       const [row] = await database
         .update(deliveries)
-        .set({ state: 'pending', attempt: 0, nextAt: sql`now()`, endedAt: null })
+        .set({ state: 'pending', attempt: 0, nextAt: sql`now()`, lockedUntil: null, endedAt: null })
         .where(eq(deliveries.commandId, commandId))
         .returning();
       return row ?? null;

@@ -1,4 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm';
+import { ApiError } from '../lib/errors.ts';
 import type { Database } from './client.ts';
 import { idempotencyKeys } from './schema.ts';
 
@@ -47,4 +48,12 @@ export function remember(database: Database, request: IdempotentRequest, token: 
       set fingerprint = excluded.fingerprint, token = excluded.token, created_at = now()
       where ${idempotencyKeys.createdAt} <= now() - ${remembered}
     returning token`);
+}
+
+/** For a key that came with another request than the first. */
+export function idempotencyKeyReused(): ApiError {
+  return new ApiError(
+    'idempotency_key_reused',
+    'This Idempotency-Key was sent with another request before. Send a new key with each new request.',
+  );
 }

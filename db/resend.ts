@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { ApiError } from '../lib/errors.ts';
 import type { Database } from './client.ts';
-import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
+import { createIdempotency, type IdempotentRequest, idempotencyKeyReused, remember } from './idempotency.ts';
 import { deliveries } from './schema.ts';
 
 const triesAtMost = 5;
@@ -23,17 +22,14 @@ export function createResend(database: Database) {
     for (let tries = 0; tries < triesAtMost; tries++) {
       const remembered = remember(database, request, command.token);
       const sent = database.$with('sent', { id: deliveries.id }).as(sql`
-        update ${deliveries} set state = 'pending', attempt = 0, next_at = now(), ended_at = null
+        update ${deliveries} set state = 'pending', attempt = 0, next_at = now(), locked_until = null, ended_at = null
         where ${deliveries.commandId} = ${command.id} and exists (select 1 from ${remembered}) returning id`);
       const [first] = await database.with(remembered, sent).select().from(sent);
       if (first) return { replayed: false };
       const earlier = await idempotency.find(request);
       if (earlier === null) continue;
       if (earlier.fingerprint.equals(request.fingerprint)) return { replayed: true };
-      throw new ApiError(
-        'idempotency_key_reused',
-        'This Idempotency-Key was sent with another request before. Send a new key with each new request.',
-      );
+      throw idempotencyKeyReused();
     }
     throw new Error('a callback was neither sent again nor found to have been');
   };

@@ -179,7 +179,7 @@ describe('deliveries', () => {
     await web.runOldest({ output: 'x' });
     const due = (await web.deps.deliveries.takeDue(1000, 1000, [])).find(({ command }) => command.token === token);
     if (!due) throw new Error('no delivery was due');
-    await web.deps.deliveries.recordAttempt(due.delivery.id, {
+    await web.deps.deliveries.recordAttempt(due.delivery, {
       status: 500,
       error: null,
       durationMs: 12,

@@ -71,7 +71,7 @@ export class CallbackDeliverer {
       return notSent;
     });
     const end = attemptEnd(answer, delivery.attempt + 1);
-    await this.#context.deliveries.recordAttempt(delivery.id, end);
+    await this.#context.deliveries.recordAttempt(delivery, end);
     const { status, error, durationMs, state } = end;
     this.#context.log.info(
       { ...nameOf(due), status, error, duration_ms: Math.round(durationMs), state },
