@@ -41,7 +41,8 @@ export interface ProxyConnection {
 }
 
 function reset(socket: Socket): void {
-  if (socket.remoteFamily === undefined) socket.destroy();
+  // A socket that is shutting down already cannot be reset any more.
+  if (socket.remoteFamily === undefined || socket.writableEnded) socket.destroy();
   else socket.resetAndDestroy();
 }
 
