@@ -68,6 +68,28 @@ export function createCommands(database: Database) {
 
   const findStatement = database.select().from(commands).where(eq(commands.token, given.token)).prepare('find_command');
 
+  /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
+  async function findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
+    const [row] = await database
+      .select()
+      .from(commands)
+      .where(and(eq(commands.server, held.server), eq(commands.state, 'running'), eq(commands.epoch, held.epoch)));
+    return row ?? null;
+  }
+
+  /**
+   * Back to `queued`: only for a claim whose command was provably never written to the daemon. It undoes that one claim:
+   * a try of it that arrives late, when the command was claimed again and sent, changes nothing.
+   */
+  async function putBack(claimed: Pick<CommandRow, 'id' | 'changedIn'>): Promise<CommandRow | null> {
+    const [row] = await database
+      .update(commands)
+      .set(unsent)
+      .where(and(eq(commands.id, claimed.id), eq(commands.changedIn, claimed.changedIn), eq(commands.state, 'running')))
+      .returning();
+    return row ?? null;
+  }
+
   return {
     /**
      * Makes the oldest queued command of the server `running`, where the lease is still the caller's and not blocked.
@@ -78,21 +100,9 @@ export function createCommands(database: Database) {
       return row ?? null;
     },
 
-    /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
-    async findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
-      const [row] = await database.select().from(commands).where(runningUnder(held));
-      return row ?? null;
-    },
+    findClaimed,
 
-    /** Back to `queued`: only for a claim whose command was provably never written to the daemon. */
-    async putBack(id: number, epoch: number): Promise<CommandRow | null> {
-      const [row] = await database
-        .update(commands)
-        .set(unsent)
-        .where(and(eq(commands.id, id), eq(commands.epoch, epoch), eq(commands.state, 'running')))
-        .returning();
-      return row ?? null;
-    },
+    putBack,
 
     /** Stores the one final state of a run, its result and its delivery; `timed_out` and `lost` block the server. */
     async finish(id: number, held: LeaseClaim, run: RunResult): Promise<CommandRow | null> {
@@ -132,8 +142,9 @@ export function createCommands(database: Database) {
         blocks: held.server,
         heldBy: held,
       });
-      const putBack = await database.update(commands).set(unsent).where(runningUnder(held)).returning();
-      return { lost, putBack };
+      const claimed = await findClaimed(held);
+      const back = claimed && (await putBack(claimed));
+      return { lost, putBack: back ? [back] : [] };
     },
 
     /**
@@ -179,7 +190,7 @@ export function createCommands(database: Database) {
 
     /**
      * Ends what was accepted for a server that is configured nowhere any more: queued commands fail, a running one is
-     * lost. Nothing happens where a worker outside of `deadWorkers` lists the server.
+     * lost and blocks the server, should it come back. Nothing happens where a worker outside of `deadWorkers` lists the server.
      */
     async endRemovedServer(server: string, deadWorkers: readonly string[]): Promise<CommandRow[]> {
       const unheard = sql`not exists (select 1 from ${workers} where ${server} = any(${workers.servers})
@@ -191,6 +202,7 @@ export function createCommands(database: Database) {
       const lost = await endCommands(database, {
         where: and(eq(commands.server, server), eq(commands.state, 'running'), unheard),
         set: noReply('command_lost'),
+        blocks: server,
       });
       return [...failed, ...lost];
     },
@@ -231,10 +243,6 @@ export function createCommands(database: Database) {
 
 function blocks(state: string): boolean {
   return state === 'timed_out' || state === 'lost';
-}
-
-function runningUnder(held: LeaseClaim): SQL | undefined {
-  return and(eq(commands.server, held.server), eq(commands.state, 'running'), eq(commands.epoch, held.epoch));
 }
 
 function noReply(reason: CommandReason): Partial<Record<keyof CommandRow, SQL>> {
