@@ -171,9 +171,7 @@ function recordLate(
 
 /** Provably unsent: back to the queue, where it keeps its place. */
 async function putBack(context: WorkerContext, lease: HeldLease, row: CommandRow): Promise<void> {
-  const back = await untilAnswered(context, lease, 'putting a command back', () =>
-    context.commands.putBack(row.id, lease.epoch),
-  );
+  const back = await untilAnswered(context, lease, 'putting a command back', () => context.commands.putBack(row));
   if (back) notePutBack(context, back);
 }
 

@@ -21,6 +21,12 @@ const reply = { kind: 'reply', ok: true, output: 'done', truncated: false, durat
 const queue = async (changes = {}) => (await accept(newCommand(changes), null)).row;
 const stateOf = async (token: string) => (await commands.findByToken(token))?.state;
 
+async function claim() {
+  const claimed = await commands.claim(lease);
+  if (!claimed) throw new Error('nothing was claimed');
+  return claimed;
+}
+
 async function takeOver(owner: string, server = 'default') {
   const { leases: seen } = await leases.observe([server]);
   const taken = seen[0] && (await leases.take(owner, seen[0]));
@@ -127,9 +133,19 @@ describe('claiming', () => {
   test('a claim put back keeps its place', async () => {
     const oldest = await queue();
     await queue();
-    await commands.claim(lease);
-    expect(await commands.putBack(oldest.id, lease.epoch)).toMatchObject({ state: 'queued', startedAt: null });
+    const claimed = await claim();
+    expect(await commands.putBack(claimed)).toMatchObject({ state: 'queued', startedAt: null });
     expect((await commands.claim(lease))?.id).toBe(oldest.id);
+  });
+
+  test('a put back that arrives late, when the command was claimed again, changes nothing', async () => {
+    const { id, token } = await queue();
+    const first = await claim();
+    await commands.putBack(first);
+    await claim();
+    expect(await commands.putBack(first)).toBeNull();
+    expect(await stateOf(token)).toBe('running');
+    expect(await commands.finish(id, lease, reply)).not.toBeNull();
   });
 
   test('a cancel that races a claim has one winner', async () => {
