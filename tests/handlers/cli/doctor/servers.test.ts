@@ -51,7 +51,7 @@ test('no worker, and one that was killed', async () => {
   await waitFor(
     async () => {
       found = await problems(installation.env);
-      return found.length > 0;
+      return found.some((problem) => problem.startsWith('failed worker'));
     },
     { describe: 'the worker to be missed' },
   );
@@ -122,7 +122,7 @@ test('a daemon that only the worker does not reach', async () => {
   await waitFor(
     async () => {
       found = await problems(installation.env);
-      return found.length > 0;
+      return found.some((problem) => problem.startsWith('failed server'));
     },
     { describe: 'the server to be out of reach' },
   );
