@@ -1,0 +1,111 @@
+/** What a client may send, in bytes and in time, before and behind the authentication. */
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { GeneratedKey } from '../../db/keys.ts';
+import { createInstallation, type Installation, type Web } from '../support/installation.ts';
+import { waitFor } from '../support/process.ts';
+import { ask } from './ask.ts';
+
+const kibibyte = 1024;
+
+let installation: Installation;
+let web: Web;
+let key: GeneratedKey;
+
+beforeAll(async () => {
+  installation = await createInstallation({ env: { TRUSTED_PROXIES: '1' } });
+  web = await installation.startWeb();
+  key = await installation.generateKey();
+});
+
+const credentials = () => ({ 'Api-Key': key.apiKey, 'Api-Secret': key.apiSecret });
+const head = (method: string, path: string, headers: Record<string, string>) =>
+  [`${method} ${path} HTTP/1.1`, 'Host: a', ...Object.entries(headers).map((pair) => pair.join(': ')), '', ''].join(
+    '\r\n',
+  );
+
+function open(raw: string) {
+  const socket = connect(Number(new URL(web.url).port), '127.0.0.1');
+  let received = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    received += chunk;
+  });
+  // A reset is an end like any other.
+  socket.on('error', () => undefined);
+  socket.write(raw);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  return { socket, answer: closed.then(() => received) };
+}
+
+/** Bytes that the web process has in memory. */
+function residentBytes(): number {
+  const [, pages = '0'] = readFileSync(`/proc/${web.process.pid}/statm`, 'utf8').split(' ');
+  return Number(pages) * 4096;
+}
+
+const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+
+describe.concurrent('in bytes', () => {
+  test('64 KiB of body, by its length or in chunks, and not a byte more', async () => {
+    const post = (body: string) =>
+      ask(`${web.url}/commands`, { method: 'POST', headers: { ...credentials(), ...form }, body });
+    const padded = (bytes: number) => `cmd=apps:list&x=${'y'.repeat(bytes - 'cmd=apps:list&x='.length)}`;
+    expect((await post(padded(64 * kibibyte))).status).toBe(202);
+    const refused = await post(padded(64 * kibibyte + 1));
+    expect([refused.status, JSON.parse(refused.body).code]).toEqual([413, 'body_too_large']);
+    const chunk = `4000\r\n${'y'.repeat(0x4000)}\r\n`;
+    const headers = { ...credentials(), ...form, 'Transfer-Encoding': 'chunked', Connection: 'close' };
+    const chunked = open(`${head('POST', '/commands', headers)}4\r\ncmd=\r\n${chunk.repeat(4)}0\r\n\r\n`);
+    expect(await chunked.answer).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test('a body without end is not read for whoever has no key, nor where no body is expected', async () => {
+    const before = residentBytes();
+    const chunk = Buffer.from(`10000\r\n${'y'.repeat(0x10000)}\r\n`);
+    /** Sends a body as fast as it is taken, until there is an answer. */
+    const pour = async (headers: Record<string, string>, path: string) => {
+      const { socket, answer } = open(head('POST', path, { ...headers, 'Transfer-Encoding': 'chunked' }));
+      const more = () => {
+        while (!socket.destroyed && socket.bytesRead === 0 && socket.write(chunk));
+      };
+      socket.on('drain', more);
+      more();
+      await waitFor(() => socket.bytesRead > 0 || socket.destroyed, { describe: 'an answer' });
+      expect(socket.bytesWritten).toBeLessThan(50 * kibibyte * kibibyte);
+      socket.destroy();
+      return await answer;
+    };
+    expect(await pour(form, '/commands')).toMatch(/^HTTP\/1\.1 401 /);
+    expect(await pour({ ...credentials(), ...form }, '/commands')).toMatch(/^HTTP\/1\.1 413 /);
+    expect(await pour({ ...credentials(), ...form }, '/healthz')).toMatch(/^HTTP\/1\.1 405 /);
+    expect(residentBytes() - before).toBeLessThan(100 * kibibyte * kibibyte);
+  });
+
+  test('16 KiB of headers, the path included', async () => {
+    for (const raw of [
+      head('GET', '/commands', { ...credentials(), 'X-Long': 'y'.repeat(16 * kibibyte), Connection: 'close' }),
+      head('GET', `/commands?q=${'y'.repeat(16 * kibibyte)}`, { ...credentials(), Connection: 'close' }),
+    ]) {
+      expect(await open(raw).answer).toMatch(/^HTTP\/1\.1 431 /);
+    }
+    expect((await ask(`${web.url}/healthz`)).status).toBe(200);
+  });
+});
+
+describe.concurrent('in time', () => {
+  test('15 s for a request, its body included, and others are served meanwhile', async () => {
+    const drip = open(
+      head('POST', '/commands', { ...credentials(), ...form, 'Content-Length': '1000', Connection: 'close' }),
+    );
+    const timer = setInterval(() => drip.socket.write('y'), 500);
+    const from = performance.now();
+    expect((await ask(`${web.url}/commands`, { headers: credentials() })).status).toBe(200);
+    expect(await drip.answer).toMatch(/^HTTP\/1\.1 408 /);
+    clearInterval(timer);
+    expect(performance.now() - from).toBeGreaterThan(14_000);
+    expect(performance.now() - from).toBeLessThan(20_000);
+    const errors = web.process.entries().filter(({ level }) => level === 'error' || level === 'fatal');
+    expect(errors).toEqual([]);
+  });
+});
