@@ -6,6 +6,7 @@ import { streamCommand } from './commands/events.ts';
 import { getCommand } from './commands/get.ts';
 import { listCommands } from './commands/list.ts';
 import { retryCommand, retryCommandByGet } from './commands/retry.ts';
+import { createConsole } from './console/console.ts';
 import { streamCommands } from './events.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { readMetrics } from './metrics.ts';
@@ -37,6 +38,7 @@ export function createApp(deps: Dependencies) {
 
     .get('/healthz', ...healthz)
     .get('/readyz', ...readyz(deps))
+    .route('/', createConsole(deps))
 
     .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
 

@@ -1,0 +1,26 @@
+import { type CommandSummaries, createCommandSummaries } from '../../db/command-summaries.ts';
+import { type CommandViews, createCommandViews } from '../../db/command-view.ts';
+import { createSeal } from '../../lib/seal.ts';
+import type { Dependencies } from '../factory.ts';
+import { createSessions, type Sessions } from './session.ts';
+import { endCharacters } from './shown-text.ts';
+
+/** What the console's handlers are given beside what every handler is. */
+export type ConsoleDependencies = Dependencies & {
+  sessions: Sessions;
+  summaries: CommandSummaries;
+  views: CommandViews;
+  /** Milliseconds since 1970: for ages, and for the end of sessions. */
+  wallClock: () => number;
+};
+
+export function consoleDependencies(deps: Dependencies, wallClock: () => number): ConsoleDependencies {
+  const seal = createSeal(deps.config.secretKeys, 'console-session');
+  return {
+    ...deps,
+    sessions: createSessions({ keys: deps.keys, seal, wallClock }),
+    summaries: createCommandSummaries(deps.database),
+    views: createCommandViews(deps.database, endCharacters),
+    wallClock,
+  };
+}

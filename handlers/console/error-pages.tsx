@@ -1,0 +1,43 @@
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { ErrorCode } from '../../lib/errors.ts';
+import { factory } from '../factory.ts';
+import type { ConsoleDependencies } from './console-dependencies.ts';
+import { ErrorPage } from './views/error-page.tsx';
+
+const titles: Partial<Record<ErrorCode, string>> = {
+  not_found: 'There is nothing here',
+  method_not_allowed: 'That is not possible here',
+  cross_site: 'This form is not from this session',
+  rate_limited: 'Too many requests',
+  database_unavailable: 'The database is out of reach',
+  outcome_unknown: 'It is not known whether that was stored',
+  already_running: 'The command has begun',
+  already_final: 'The command has ended',
+  not_final: 'The command has not ended yet',
+  command_not_allowed: 'This key may not run that',
+  server_not_allowed: 'This key may not use that server',
+  internal_error: 'Something broke on our side',
+};
+
+/** Shows as a page what the API answers to an error. */
+export function errorPages({ wallClock }: Pick<ConsoleDependencies, 'wallClock'>) {
+  return factory.createMiddleware(async (context, next) => {
+    await next();
+    if (context.error === undefined) return;
+    const { status, headers } = context.res;
+    const { code, detail } = (await context.res.json()) as { code: ErrorCode; detail: string };
+    const place = headers.get('Location');
+    // Its other headers stay: Allow and Retry-After among them.
+    context.res = await context.html(
+      <ErrorPage
+        title={titles[code] ?? 'That did not work'}
+        detail={detail}
+        code={code}
+        requestId={context.var.requestId}
+        link={place?.startsWith('/commands/') ? { path: `/console${place}`, text: 'Look at the command' } : undefined}
+        now={wallClock()}
+      />,
+      status as ContentfulStatusCode,
+    );
+  });
+}

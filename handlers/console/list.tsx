@@ -1,0 +1,50 @@
+import type { CommandPage } from '../../db/command-pages.ts';
+import { serversOf } from '../../lib/config.ts';
+import { factory } from '../factory.ts';
+import type { ConsoleDependencies } from './console-dependencies.ts';
+import { type ListPlace, listPath, readListFilter, readListPlace, toCommandFilter } from './list-filter.ts';
+import { sessionOf } from './signed-in.tsx';
+import { ListPage } from './views/list-page.tsx';
+
+const pageSize = 50;
+
+type ListDependencies = Pick<ConsoleDependencies, 'config' | 'pages' | 'summaries' | 'wallClock'>;
+
+/** GET /console: the commands, the newest first, in pages that begin next to an id. Nothing is ever counted. */
+export function listPage({ config, pages, summaries, wallClock }: ListDependencies) {
+  const servers = serversOf(config).map(({ name }) => name);
+  return factory.createHandlers(async (context) => {
+    const query = context.req.query();
+    const filter = readListFilter(query);
+    const { before, after } = readListPlace(query);
+    if (/^[0-9a-f]{64}$/.test(filter.text)) return context.redirect(`/console/commands/${filter.text}`, 303);
+    const request = { filter: toCommandFilter(filter), limit: pageSize, order: 'desc' } as const;
+    const asked = await pages.page({ ...request, before, after });
+    // What was left of the newest page is shown with all that the newest page has.
+    const isNewest = !asked.hasPrevious;
+    const page = after !== null && isNewest ? await pages.page({ ...request, before: null, after: null }) : asked;
+    return await context.html(
+      <ListPage
+        session={sessionOf(context)}
+        filter={filter}
+        servers={servers}
+        rows={await summaries.ofIds(page.ids)}
+        {...neighbours(page, { before, after, isNewest })}
+        pageSize={pageSize}
+        now={wallClock()}
+      />,
+    );
+
+    function neighbours({ ids, hasNext, lookedTo }: CommandPage, place: ListPlace & { isNewest: boolean }) {
+      const goesUp = place.after !== null && !place.isNewest;
+      const first = (goesUp ? lookedTo : null) ?? ids[0] ?? (place.before ?? 1) - 1;
+      const last = (goesUp ? null : lookedTo) ?? ids.at(-1) ?? (place.after ?? 0) + 1;
+      return {
+        isNewest: place.isNewest,
+        newer: place.isNewest ? null : listPath(filter, { after: first }),
+        older: hasNext ? listPath(filter, { before: last }) : null,
+        lookedTo,
+      };
+    }
+  });
+}
