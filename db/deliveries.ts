@@ -36,12 +36,19 @@ export function createDeliveries(database: Database) {
   );
 
   return {
-    /** Takes up to `limit` due deliveries, oldest first, at most `perHost` of one host and none of `busyHosts`. */
-    async takeDue(limit: number, perHost: number, busyHosts: readonly string[]): Promise<DueDelivery[]> {
+    /**
+     * Takes up to `limit` due deliveries, oldest first, so that with those under way there are at most `perHost` of one
+     * host.
+     * @param underWay the hosts of the attempts under way, each as often as it has one
+     */
+    async takeDue(limit: number, perHost: number, underWay: readonly string[]): Promise<DueDelivery[]> {
+      const fullHosts = [...new Set(underWay)].filter(
+        (host) => underWay.filter((other) => other === host).length >= perHost,
+      );
       const candidates = database
         .select({ id: deliveries.id, nextAt: deliveries.nextAt, host: deliveries.host })
         .from(deliveries)
-        .where(and(due, busyHosts.length > 0 ? notInArray(deliveries.host, [...busyHosts]) : undefined))
+        .where(and(due, fullHosts.length > 0 ? notInArray(deliveries.host, fullHosts) : undefined))
         .orderBy(asc(deliveries.nextAt))
         .limit(limit * perHost)
         .for('update', { skipLocked: true })
@@ -50,16 +57,16 @@ export function createDeliveries(database: Database) {
         .select({
           id: candidates.id,
           nextAt: candidates.nextAt,
-          rank: sql<number>`row_number() over (partition by ${candidates.host} order by ${candidates.nextAt})`.as(
-            'rank',
-          ),
+          place: sql<number>`row_number() over (partition by ${candidates.host} order by ${candidates.nextAt})
+            + (select count(*) from unnest(${sql.param(underWay)}::text[]) as under_way(to_host)
+              where to_host = ${candidates.host})`.as('place'),
         })
         .from(candidates)
         .as('ranked');
       const chosen = database
         .select({ id: ranked.id })
         .from(ranked)
-        .where(lte(ranked.rank, perHost))
+        .where(lte(ranked.place, perHost))
         .orderBy(asc(ranked.nextAt))
         .limit(limit);
       const taken = database.$with('taken').as(

@@ -48,15 +48,19 @@ test('a delivery is taken by one, and is over when it was delivered', async () =
   expect(await deliveries.takeDue(10, 4, [])).toEqual([]);
 });
 
-test('no host has more than its share, and busy ones have none', async () => {
+test('no host has more than its share, those under way included', async () => {
   for (let count = 0; count < 6; count++) await due('slow.example');
   await due('fast.example');
   const taken = await deliveries.takeDue(64, 4, []);
   const hosts = taken.map(({ delivery }) => delivery.host);
   expect(hosts.filter((host) => host === 'slow.example')).toHaveLength(4);
   expect(hosts).toContain('fast.example');
-  expect(await deliveries.takeDue(64, 4, ['slow.example'])).toEqual([]);
-  expect(await deliveries.takeDue(64, 4, [])).toHaveLength(2);
+  const underWay = Array.from({ length: 4 }, () => 'slow.example');
+  expect(await deliveries.takeDue(64, 4, underWay)).toEqual([]);
+  await due('other.example');
+  expect((await deliveries.takeDue(64, 4, underWay)).map(({ delivery }) => delivery.host)).toEqual(['other.example']);
+  expect(await deliveries.takeDue(64, 4, underWay.slice(1))).toHaveLength(1);
+  expect(await deliveries.takeDue(64, 4, [])).toHaveLength(1);
 });
 
 test('what is sent again while an attempt is under way is sent again all the same', async () => {

@@ -44,7 +44,8 @@ export class CallbackDeliverer {
     const free = mostAtOnce - this.#sending.size;
     if (free === 0) return;
     try {
-      for (const due of await this.#context.deliveries.takeDue(free, mostPerHost, this.#busyHosts())) this.#begin(due);
+      const underWay = [...this.#sending.values()];
+      for (const due of await this.#context.deliveries.takeDue(free, mostPerHost, underWay)) this.#begin(due);
     } catch (error) {
       if (classifyFailedQuery(error) === 'rejected') throw error;
       this.#context.log.warn({ code: databaseErrorCode(error) }, 'looking for due callbacks failed');
@@ -90,13 +91,6 @@ export class CallbackDeliverer {
       body,
       headers: { 'content-type': 'application/json', ...signature },
     });
-  }
-
-  /** Hosts that have all their places taken. */
-  #busyHosts(): string[] {
-    const counts = new Map<string, number>();
-    for (const host of this.#sending.values()) counts.set(host, (counts.get(host) ?? 0) + 1);
-    return [...counts].filter(([, count]) => count >= mostPerHost).map(([host]) => host);
   }
 }
 
