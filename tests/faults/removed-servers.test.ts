@@ -89,7 +89,8 @@ test('a server is removed: queued commands fail as server_removed, a running one
   expect(await web.final(other.token)).toMatchObject({ state: 'succeeded' });
 
   // It comes back, and Dokku is still at work there: what is asked of it now waits for the lock.
-  const [back] = await Promise.all([accept('eu', 'BACK'), replicas.start()]);
+  await replicas.start();
+  const back = await accept('eu', 'BACK');
   await waitFor(async () => (await daemonOf('eu').status()).waiting.length > 0, {
     describe: 'somebody to ask for the lock',
   });

@@ -52,12 +52,18 @@ async function timedOut(token: string) {
   return command;
 }
 
+/** That of a worker that died goes on waiting, as the daemon has no look at who asked. */
+async function helpsWait(server: string, count: number) {
+  await waitFor(
+    async () => (await daemonOf(server).status()).waiting.filter(({ line }) => line === 'help').length === count,
+    { describe: `${count} times help to wait for the lock` },
+  );
+}
+
 /** The server is blocked by the first, and the next one waits for its turn for longer than it may run. */
-async function waitsFor(server: string, first: string, next: string, workers = 1) {
+async function waitsFor(server: string, first: string, next: string, helps = 1) {
   expect(await stored.lease(server)).toMatchObject({ blockedSince: expect.any(Date), blockedBy: first });
-  // That of a worker that died goes on waiting, as the daemon has no look at who asked.
-  const helps = async () => (await daemonOf(server).status()).waiting.filter(({ line }) => line === 'help').length;
-  await waitFor(async () => (await helps()) === workers, { describe: `${workers} times help to wait for the lock` });
+  await helpsWait(server, helps);
   const since = performance.now();
   await waitFor(() => performance.now() - since > 1500, { describe: 'more than the time of a command to pass' });
   expect(await stored.command(next)).toMatchObject({ state: 'queued', startedAt: null, waitedMs: 0 });
@@ -117,6 +123,7 @@ test('the worker dies after timed_out, while Dokku still runs the command: the s
   const hold = await daemon.hold(/FIRST/);
   const [first, next] = [await accept('default', 'FIRST'), await accept('default', 'NEXT')];
   const command = await timedOut(first.token);
+  await helpsWait('default', 1);
   const { id } = await replicas.killOwner();
   await replicas.start();
   expect((await replicas.owner()).id).not.toBe(id);
