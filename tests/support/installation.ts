@@ -52,10 +52,12 @@ export type Web = {
 export async function createInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const [first = 'default', ...more] = options.servers ?? ['default'];
   if (first !== 'default') throw new Error('the first server is always default');
-  const databaseUrl = options.databaseUrl ?? (await createDatabase()).url;
-  const redis = await startTestRedis();
-  const daemons = new Map<string, StandIn>();
-  for (const name of [first, ...more]) daemons.set(name, await startStandIn());
+  const [databaseUrl, redis, ...standIns] = await Promise.all([
+    options.databaseUrl ?? createDatabase().then(({ url }) => url),
+    startTestRedis(),
+    ...[first, ...more].map(async (name) => [name, await startStandIn()] as const),
+  ]);
+  const daemons = new Map<string, StandIn>(standIns);
   const socketOf = (name: string) => daemons.get(name)?.socketPath ?? '';
   const database = connectDatabase(databaseUrl, { maximum: 4, onError: () => undefined });
   afterAll(async () => await database.$client.end());
