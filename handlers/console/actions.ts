@@ -1,9 +1,10 @@
 /** What can be done about a command. Each answers by the page of the command that it concerns. */
 import type { Context } from 'hono';
 import { isFinal } from '../../lib/command.ts';
+import { serversOf } from '../../lib/config.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { acceptCommand } from '../commands/accept-command.ts';
-import { createRunnableCheck } from '../commands/runnable-command.ts';
+import { checkServerPermitted, createRunnableCheck } from '../commands/runnable-command.ts';
 import { tokenParam, visibleCommand } from '../commands/visible-command.ts';
 import { type AppEnv, factory } from '../factory.ts';
 import { outcomeInDoubt } from '../outcome-in-doubt.ts';
@@ -37,10 +38,12 @@ export function retryFromConsole(deps: ConsoleDependencies) {
 
 /** POST /console/commands/:token/cancel */
 export function cancelFromConsole(deps: ConsoleDependencies) {
-  const { commands, announcer } = deps;
+  const { commands, announcer, config } = deps;
+  const names = serversOf(config).map(({ name }) => name);
   return action(deps, async (context, token) => {
     for (let tries = 0; tries < triesAtMost; tries++) {
-      const { id, state } = await visibleCommand(commands, context.var.key, token);
+      const { id, state, server } = await visibleCommand(commands, context.var.key, token);
+      checkServerPermitted(context.var.key, server, names);
       if (isFinal(state)) throw new ApiError('already_final', 'It had ended before it could be canceled.');
       const row = state === 'queued' ? await outcomeInDoubt(token, commands.cancel(id)) : null;
       if (row !== null) {

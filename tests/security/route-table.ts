@@ -60,7 +60,6 @@ export const routeTable: Record<string, RouteCase> = {
   'GET /console/commands/:token/output': { access: 'session', of: 'final', succeeds: 200 },
   'GET /console/servers': { access: 'session', succeeds: 200 },
   'GET /console/keys': { access: 'session', succeeds: 200 },
-  'POST /console/*': { access: 'session', changes: true, succeeds: 405 },
   'POST /console/commands': { access: 'session', changes: true, succeeds: 303 },
   'POST /console/commands/:token/retry': { access: 'session', changes: true, of: 'final', succeeds: 303 },
   'POST /console/commands/:token/cancel': { access: 'session', changes: true, of: 'queued', succeeds: 303 },
