@@ -83,7 +83,6 @@ describe('Redis refuses to write: as if it were away', () => {
     await redis.config('SET', 'maxmemory', '1');
     await asIfAway('OOM', /^OOM/);
     await redis.config('SET', 'maxmemory', '0');
-    await instantWakeups(web);
   });
 
   test('MISCONF', async () => {
@@ -107,6 +106,7 @@ describe('Redis refuses to write: as if it were away', () => {
     await asIfAway('MISCONF', /^MISCONF/);
     rmSync(inTheWay, { recursive: true });
     await saved('ok');
+    // After the one as after the other.
     await instantWakeups(web);
   });
 });

@@ -1,6 +1,6 @@
 /** The network swallows every packet while connections stay open. What lost a packet stays dead when it is back. */
-import { beforeAll, expect, test } from 'vitest';
-import { createInstallation, type Installation, type Web } from '../support/installation.ts';
+import { expect, test } from 'vitest';
+import { createInstallation, type Web } from '../support/installation.ts';
 import { instantWakeups } from '../support/instant-wakeups.ts';
 import { type TestProcess, waitFor } from '../support/process.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
@@ -9,29 +9,23 @@ import { timed } from '../support/timed.ts';
 
 const noticedWithinMs = 10_000;
 
-let installation: Installation;
-let daemon: StandIn;
-/** Two, for two ways of being half-open at once. */
-let webs: { process: Web; postgres: TestProxy }[];
-let worker: { process: TestProcess; postgres: TestProxy };
-let toRedis: TestProxy;
-
-beforeAll(async () => {
-  installation = await createInstallation();
-  daemon = installation.daemons.get('default') as StandIn;
+/** The tests run at once, each with processes of its own; `webs` are two, for two ways of being half-open. */
+async function installed() {
+  const installation = await createInstallation();
   const { databaseUrl, redis } = installation;
-  toRedis = await startProxy({ target: redis.url });
+  const toRedis = await startProxy({ target: redis.url });
   const start = async <Process>(how: (env: Record<string, string>) => Promise<Process>) => {
     const postgres = await startProxy({ target: databaseUrl });
     const env = { DATABASE_URL: postgres.url(databaseUrl), REDIS_URL: toRedis.url(redis.url) };
     return { process: await how(env), postgres };
   };
-  [worker, ...webs] = await Promise.all([
+  const [worker, ...webs] = await Promise.all([
     start(installation.startWorker),
     start(installation.startWeb),
     start(installation.startWeb),
-  ]);
-});
+  ] as const);
+  return { daemon: installation.daemons.get('default') as StandIn, toRedis, worker, webs };
+}
 
 /** Has a web process open all the connections that its pool may have, and leaves them idle. */
 async function fillPool({ process, postgres }: { process: Web; postgres: TestProxy }) {
@@ -41,8 +35,13 @@ async function fillPool({ process, postgres }: { process: Web; postgres: TestPro
   expect(postgres.connections).toBeGreaterThanOrEqual(10);
 }
 
-test('Postgres: noticed within 10 s, nothing is sent meanwhile, and left behind once the network is back', async () => {
-  const [dropped, stranded] = webs as [(typeof webs)[number], (typeof webs)[number]];
+test.concurrent('Postgres: noticed within 10 s, nothing is sent meanwhile, and left behind once the network is back', async () => {
+  const {
+    daemon,
+    worker,
+    webs: [dropped, stranded],
+    webs,
+  } = await installed();
   await Promise.all(webs.map(fillPool));
 
   const allPacketsOfWeb = async () => {
@@ -83,9 +82,14 @@ test('Postgres: noticed within 10 s, nothing is sent meanwhile, and left behind 
   expect(daemon.timesSent('config:set api HALF_OPEN=refused')).toBe(0);
 });
 
-test('Redis: noticed within 10 s, in nobody’s way meanwhile, and left behind once the network is back', async () => {
-  const [{ process: web } = { process: undefined }] = webs;
-  if (web === undefined) throw new Error('no web process');
+test.concurrent('Redis: noticed within 10 s, in nobody’s way meanwhile, and left behind once the network is back', async () => {
+  const {
+    daemon,
+    toRedis,
+    worker,
+    webs,
+    webs: [{ process: web }],
+  } = await installed();
   const saysAway = (process: TestProcess) => process.entries().some(({ msg }) => msg === 'Redis is out of reach');
   await instantWakeups(web);
   toRedis.drop();

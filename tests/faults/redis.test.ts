@@ -1,36 +1,30 @@
 /** Redis is emptied, restarted, away or wedged while a hundred commands are queued. */
 import { Redis } from 'ioredis';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { WireCommand } from '../../lib/command.ts';
 import { streamKey } from '../../lib/wakeups.ts';
 import { holdAnswer } from '../support/held-message.ts';
-import { createInstallation, type Installation, type Web } from '../support/installation.ts';
+import { createInstallation, type Web } from '../support/installation.ts';
 import { instantMs, instantWakeups, runInSync } from '../support/instant-wakeups.ts';
-import { startProxy, type TestProxy } from '../support/proxy.ts';
+import { startProxy } from '../support/proxy.ts';
 import type { StandIn } from '../support/stand-in.ts';
 import { timed } from '../support/timed.ts';
 
-let installation: Installation;
-let web: Web;
-let daemon: StandIn;
-/** Between the web process and Redis. */
-let toRedis: TestProxy;
-
-beforeAll(async () => {
-  installation = await createInstallation();
-  daemon = installation.daemons.get('default') as StandIn;
-  toRedis = await startProxy({ target: installation.redis.url });
-  [web] = await Promise.all([
-    installation.startWeb({ REDIS_URL: toRedis.url(installation.redis.url) }),
+/** The tests run at once, each with processes of its own. `toRedis` is between the web process and Redis. */
+async function installed() {
+  const installation = await createInstallation();
+  const { redis } = installation;
+  const toRedis = await startProxy({ target: redis.url });
+  const [web] = await Promise.all([
+    installation.startWeb({ REDIS_URL: toRedis.url(redis.url) }),
     installation.startWorker(),
   ]);
   await instantWakeups(web);
-});
-
-afterEach(async () => await daemon.reset());
+  return { web, redis, toRedis, daemon: installation.daemons.get('default') as StandIn };
+}
 
 /** Accepts so many, one after the other, each within a second. */
-async function acceptMany(name: string, from: number, to: number): Promise<WireCommand[]> {
+async function acceptMany(web: Web, name: string, from: number, to: number): Promise<WireCommand[]> {
   const accepted: WireCommand[] = [];
   for (let index = from; index < to; index++) {
     const { result, ms } = await timed(web.accept({ cmd: `config:set api ${name}=${index}` }));
@@ -40,58 +34,58 @@ async function acceptMany(name: string, from: number, to: number): Promise<WireC
   return accepted;
 }
 
-/** A hundred queued, half of them before the fault begins and half of them in it; it ends once all have run. */
-async function survives(name: string, fault: { begin: () => Promise<void> | void; end?: () => Promise<void> | void }) {
+type Fault = { begin: () => Promise<void> | void; end?: () => Promise<void> | void };
+
+/**
+ * A hundred are queued, half of them before the fault begins and half of them in it, which ends once all have run: each
+ * once, in order. Then wake-ups are instant again.
+ */
+async function survives({ web, daemon }: { web: Web; daemon: StandIn }, name: string, fault: Fault) {
   const hold = await daemon.hold(`config:set api ${name}=0`);
-  const accepted = await acceptMany(name, 0, 50);
+  const accepted = await acceptMany(web, name, 0, 50);
   await hold.held();
   await fault.begin();
-  accepted.push(...(await acceptMany(name, 50, 100)));
+  accepted.push(...(await acceptMany(web, name, 50, 100)));
   await hold.release();
   for (const { token } of accepted) expect(await web.final(token)).toMatchObject({ state: 'succeeded' });
   const lines = daemon.runs().map(({ line }) => line);
   expect(lines.filter((line) => line.includes(`${name}=`))).toEqual(accepted.map(({ command }) => command));
-  // On an idle server now: at most 2 s later than otherwise, and the answer is none the later.
+  // On an idle server now: run and answered at most 2 s later than otherwise.
   expect(await runInSync(web)).toBeLessThan(2000 + instantMs);
-  await acceptMany(`${name}_IDLE`, 0, 5);
+  await acceptMany(web, `${name}_IDLE`, 0, 5);
   await fault.end?.();
   await instantWakeups(web);
 }
 
-describe('a hundred queued: all run once, in order, accepted within a second each; then wake-ups are instant', () => {
-  test('FLUSHALL', async () => {
-    await survives('FLUSHED', { begin: () => installation.redis.flush() });
+describe.concurrent('a hundred queued: accepted within a second each, run once and in order; then wake-ups are instant', () => {
+  test('FLUSHALL, then a restart without persistence', async () => {
+    const parts = await installed();
+    await survives(parts, 'FLUSHED', { begin: () => parts.redis.flush() });
+    await survives(parts, 'RESTARTED', { begin: () => parts.redis.restart() });
   });
 
-  test('a restart without persistence', async () => {
-    await survives('RESTARTED', { begin: () => installation.redis.restart() });
+  test('away for as long as a hundred commands take, then wedged: it takes connections and never answers', async () => {
+    const parts = await installed();
+    await survives(parts, 'AWAY', { begin: () => parts.redis.kill('SIGKILL'), end: () => parts.redis.restart() });
+    await survives(parts, 'WEDGED', { begin: () => parts.redis.pause(), end: () => parts.redis.resume() });
   });
 
-  test('away for as long as a hundred commands take', async () => {
-    await survives('AWAY', {
-      begin: () => installation.redis.kill('SIGKILL'),
-      end: () => installation.redis.restart(),
-    });
+  test('XADD was done and its reply lost: announced once, sent once', async () => {
+    const { web, redis, toRedis, daemon } = await installed();
+    const client = new Redis(redis.url);
+    await client.del(streamKey('default'));
+    const answer = holdAnswer(toRedis, 'xadd');
+    const accepting = timed(web.accept({ cmd: 'config:set api ANNOUNCED=in-doubt' }));
+    await answer.reached;
+    expect(await client.xlen(streamKey('default'))).toBe(1);
+    answer.settle('cut');
+    const { result, ms } = await accepting;
+    expect(ms).toBeLessThan(1000);
+    expect(await web.final(result.token)).toMatchObject({ state: 'succeeded' });
+    await instantWakeups(web);
+    const announced = (await client.xrange(streamKey('default'), '-', '+')).flatMap(([, fields]) => fields);
+    expect(announced.filter((field) => field === result.token)).toHaveLength(1);
+    expect(daemon.timesSent('config:set api ANNOUNCED=in-doubt')).toBe(1);
+    client.disconnect();
   });
-
-  test('wedged: it accepts connections and never answers', async () => {
-    await survives('WEDGED', { begin: () => installation.redis.pause(), end: () => installation.redis.resume() });
-  });
-});
-
-test('XADD was done and its reply lost: announced once, sent once', async () => {
-  const redis = new Redis(installation.redis.url);
-  await redis.del(streamKey('default'));
-  const answer = holdAnswer(toRedis, 'xadd');
-  const accepting = timed(web.accept({ cmd: 'config:set api ANNOUNCED=in-doubt' }));
-  await answer.reached;
-  expect(await redis.xlen(streamKey('default'))).toBe(1);
-  answer.settle('cut');
-  const { result, ms } = await accepting;
-  expect(ms).toBeLessThan(1000);
-  expect(await web.final(result.token)).toMatchObject({ state: 'succeeded' });
-  const announced = (await redis.xrange(streamKey('default'), '-', '+')).flatMap(([, fields]) => fields);
-  expect(announced.filter((field) => field === result.token)).toHaveLength(1);
-  expect(daemon.timesSent('config:set api ANNOUNCED=in-doubt')).toBe(1);
-  redis.disconnect();
 });
