@@ -4,6 +4,7 @@ import type { IdempotentRequest } from '../../db/idempotency.ts';
 import type { CommandRow } from '../../db/schema.ts';
 import type { AppEnv, Dependencies } from '../factory.ts';
 import type { RunnableCommand } from './runnable-command.ts';
+import { isVisible } from './visible-command.ts';
 
 /** Stores a checked command, announces it, and names it in the answer's headers. */
 export async function acceptCommand(
@@ -28,6 +29,7 @@ export async function acceptCommand(
   );
   if (!replayed) await announcer.announceQueued(row);
   else if (origin.request !== null) context.header('Idempotent-Replayed', 'true');
-  context.header('Location', `/commands/${row.token}`);
+  // The retry of another owner may stand in for a new one: who may not see it is not told its name.
+  if (isVisible(key, row)) context.header('Location', `/commands/${row.token}`);
   return row;
 }
