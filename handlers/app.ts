@@ -1,4 +1,5 @@
 /** The API at one glance: what every request passes, and which path answers what. */
+import type { RouterRoute } from 'hono/types';
 import { cancelCommand } from './commands/cancel.ts';
 import { createCommand } from './commands/create.ts';
 import { listDeliveries, sendCallbackAgain } from './commands/deliveries.ts';
@@ -7,6 +8,7 @@ import { getCommand } from './commands/get.ts';
 import { listCommands } from './commands/list.ts';
 import { retryCommand, retryCommandByGet } from './commands/retry.ts';
 import { createConsole } from './console/console.ts';
+import { readDocs } from './docs.tsx';
 import { streamCommands } from './events.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { readMetrics } from './metrics.ts';
@@ -23,6 +25,8 @@ import { requestId } from './middleware/request-id.ts';
 import { requires } from './middleware/requires.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { secured } from './middleware/security-headers.ts';
+import { createDocument } from './openapi/document.ts';
+import { readDocument } from './openapi.ts';
 import { healthz, readyz } from './probes.ts';
 import { listServers } from './servers.ts';
 
@@ -31,6 +35,8 @@ export type App = ReturnType<typeof createApp>;
 /** Everything before `authenticate` is open to all; everything behind it, unknown paths too, is not. */
 export function createApp(deps: Dependencies) {
   const mayWait = openAtMost(2000);
+  const routes = (): readonly RouterRoute[] => app.routes;
+  const document = createDocument(routes);
 
   const app = factory
     .createApp()
@@ -38,6 +44,8 @@ export function createApp(deps: Dependencies) {
 
     .get('/healthz', ...healthz)
     .get('/readyz', ...readyz(deps))
+    .get('/openapi.json', ...readDocument(document))
+    .get('/docs', ...readDocs(document))
     .route('/', createConsole(deps))
 
     .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
@@ -55,7 +63,7 @@ export function createApp(deps: Dependencies) {
     .get('/servers', requires('read'), ...listServers(deps))
     .get('/metrics', requires('metrics'), ...readMetrics(deps));
 
-  app.notFound(notFound(() => app.routes));
+  app.notFound(notFound(routes));
   app.onError(answerErrors(deps));
   return app;
 }

@@ -1,12 +1,14 @@
 import { describeRoute } from 'hono-openapi';
 import type { CommandRow } from '../db/schema.ts';
 import { type ChangedRows, earlier, readChanges } from '../lib/change-feed.ts';
-import { isFinal, toWire } from '../lib/command.ts';
+import { isFinal } from '../lib/command.ts';
 import { ApiError } from '../lib/errors.ts';
+import { encodedCommand } from './commands/encoded-command.ts';
 import { isVisible, visibleOwner } from './commands/visible-command.ts';
 import { EventStream } from './event-stream.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { notPlainRead } from './middleware/method-not-allowed.ts';
+import { headerParameter } from './openapi/headers.ts';
 import { errorDocs, eventStreamDocs } from './response-docs.ts';
 
 const highestTransaction = 2n ** 64n - 1n;
@@ -16,9 +18,12 @@ export function streamCommands(deps: Dependencies) {
   const { feed, changes, changeReader } = deps;
   return factory.createHandlers(
     describeRoute({
+      operationId: 'streamCommands',
+      tags: ['Commands'],
       summary: 'Follow all commands',
       description: 'An event `command` per change, at least once. With Last-Event-ID also what changed since.',
-      responses: { 200: eventStreamDocs, ...errorDocs('bad_query') },
+      parameters: [headerParameter('LastEventId')],
+      responses: { 200: eventStreamDocs, ...errorDocs() },
     }),
     notPlainRead,
     async (context) => {
@@ -35,7 +40,7 @@ export function streamCommands(deps: Dependencies) {
         for (const row of rows) {
           if (!isVisible(key, row) || (toldFinal.has(row.id) && !isFinal(row.state))) continue;
           if (floor !== undefined && isFinal(row.state)) toldFinal.add(row.id);
-          stream.send({ id: floor === undefined ? resumeAt : earlier(floor, resumeAt), data: toWire(row) });
+          stream.send({ id: floor === undefined ? resumeAt : earlier(floor, resumeAt), data: encodedCommand(row) });
         }
       };
       /** Tells what changed from a transaction on, as fast as it is read. */

@@ -1,7 +1,7 @@
 import { describeRoute } from 'hono-openapi';
 import { type Dependencies, factory } from './factory.ts';
 import { createFleetLook } from './fleet-look.ts';
-import { errorDocs } from './response-docs.ts';
+import { errorDocs, textDocs } from './response-docs.ts';
 
 /** GET /metrics: what this web process measures of itself, and what all of them read from Postgres and Redis. */
 export function readMetrics(
@@ -25,12 +25,11 @@ export function readMetrics(
 
   return factory.createHandlers(
     describeRoute({
+      operationId: 'readMetrics',
+      tags: ['Operation'],
       summary: 'Read the metrics',
       responses: {
-        200: {
-          description: 'In the text format of Prometheus.',
-          content: { 'text/plain': { schema: { type: 'string' } } },
-        },
+        200: textDocs('In the text format of Prometheus.', 'text/plain'),
         ...errorDocs(),
       },
     }),

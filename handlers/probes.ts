@@ -10,6 +10,8 @@ const healthSchema = v.object({ status: v.literal('ok'), version: v.string() });
 /** GET /healthz: whether the process serves. It looks at nothing else. */
 export const healthz = factory.createHandlers(
   describeRoute({
+    operationId: 'readHealth',
+    tags: ['Operation'],
     summary: 'Whether this process serves',
     security: [],
     responses: { 200: jsonDocs('It does.', healthSchema) },
@@ -24,12 +26,18 @@ export function readyz(
   const readiness = createReadiness(deps);
   return factory.createHandlers(
     describeRoute({
+      operationId: 'readReadiness',
+      tags: ['Operation'],
       summary: 'Whether commands are accepted',
       description: 'What is `degraded` makes commands run later, or not yet; they are accepted all the same.',
       security: [],
       responses: {
-        200: jsonDocs('They are.', readinessSchema),
-        503: jsonDocs('They are not: Postgres is away, or its migrations are pending.', readinessSchema),
+        200: jsonDocs('They are.', readinessSchema, 'Cache-Control'),
+        503: jsonDocs(
+          'They are not: Postgres is away, or its migrations are pending.',
+          readinessSchema,
+          'Cache-Control',
+        ),
       },
     }),
     async (context) => {

@@ -3,9 +3,12 @@ import { type ResponsesWithResolver, resolver } from 'hono-openapi';
 import type { GenericSchema } from 'valibot';
 import { type ErrorCode, errorStatus } from '../lib/errors.ts';
 import { errorSchema, problemSchema } from './error-body.ts';
+import { errorExampleDocs } from './openapi/error-examples.ts';
+import { type HeaderName, headerDocs } from './openapi/headers.ts';
 
 /** Any request behind the authentication may be answered by these. */
 const everywhere: readonly ErrorCode[] = [
+  'bad_query',
   'not_authenticated',
   'role_not_allowed',
   'rate_limited',
@@ -14,28 +17,48 @@ const everywhere: readonly ErrorCode[] = [
   'database_unavailable',
 ];
 
+/** The headers that errors have beside those of every answer. */
+const errorHeaders: Partial<Record<ErrorCode, HeaderName[]>> = {
+  not_authenticated: ['WWW-Authenticate'],
+  rate_limited: ['Retry-After'],
+  too_many_failed_attempts: ['Retry-After'],
+  database_unavailable: ['Retry-After'],
+  outcome_unknown: ['Retry-After', 'Location'],
+};
+
 /** The errors of a route by status, beside those that every route has. */
 export function errorDocs(...codes: ErrorCode[]): ResponsesWithResolver {
-  const all = [...everywhere, ...codes];
+  const all = [...new Set([...everywhere, ...codes])];
   return Object.fromEntries(
     all.map((code) => {
       const alike = all.filter((other) => errorStatus[other] === errorStatus[code]);
       const content = {
-        'application/json': { schema: resolver(errorSchema) },
-        'application/problem+json': { schema: resolver(problemSchema) },
+        'application/json': { schema: resolver(errorSchema), examples: errorExampleDocs(alike, 'json') },
+        'application/problem+json': { schema: resolver(problemSchema), examples: errorExampleDocs(alike, 'problem') },
       };
-      return [String(errorStatus[code]), { description: alike.map((name) => `\`${name}\``).join(', '), content }];
+      const description = alike.map((name) => `\`${name}\``).join(', ');
+      const headers = headerDocs(...alike.flatMap((name) => errorHeaders[name] ?? []));
+      return [String(errorStatus[code]), { description, headers, content }];
     }),
   );
 }
 
-/** A JSON answer. */
-export function jsonDocs(description: string, schema: GenericSchema) {
-  return { description, content: { 'application/json': { schema: resolver(schema) } } };
+/** A JSON answer, and its headers beside those of every answer. */
+export function jsonDocs(description: string, schema: GenericSchema, ...headers: HeaderName[]) {
+  return {
+    description,
+    headers: headerDocs(...headers),
+    content: { 'application/json': { schema: resolver(schema) } },
+  };
+}
+
+/** A text of another kind. */
+export function textDocs(description: string, type: string) {
+  return { description, content: { [type]: { schema: { type: 'string' as const } } } };
 }
 
 /** An answer of Server-Sent Events. */
 export const eventStreamDocs = {
-  description: 'Events `command` with the command as JSON, and a comment every 15 s.',
-  content: { 'text/event-stream': { schema: { type: 'string' as const } } },
+  ...textDocs('Events `command` with the command as JSON, and a comment every 15 s.', 'text/event-stream'),
+  headers: headerDocs('X-Accel-Buffering'),
 };

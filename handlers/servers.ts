@@ -46,6 +46,8 @@ export function listServers({ serverStatuses, config }: Pick<Dependencies, 'serv
   const names = serversOf(config).map(({ name }) => name);
   return factory.createHandlers(
     describeRoute({
+      operationId: 'listServers',
+      tags: ['Servers'],
       summary: 'Read how each server stands',
       responses: { 200: jsonDocs('The servers that the key may use.', v.array(serverSchema)), ...errorDocs() },
     }),

@@ -6,6 +6,9 @@ import type { AppEnv, Dependencies } from '../factory.ts';
 import type { RunnableCommand } from './runnable-command.ts';
 import { isVisible } from './visible-command.ts';
 
+/** What `acceptCommand` sends, for the document. */
+export const acceptedHeaders = ['Location', 'Idempotent-Replayed'] as const;
+
 /** Stores a checked command, announces it, and names it in the answer's headers. */
 export async function acceptCommand(
   context: Context<AppEnv>,

@@ -23,6 +23,8 @@ export function cancelCommand({
   const names = serversOf(config).map(({ name }) => name);
   return factory.createHandlers(
     describeRoute({
+      operationId: 'cancelCommand',
+      tags: ['Commands'],
       summary: 'Cancel a queued command',
       responses: {
         200: jsonDocs('The command, now canceled.', commandSchema),

@@ -2,8 +2,10 @@ import { describeRoute, resolver } from 'hono-openapi';
 import { toWire } from '../../lib/command.ts';
 import { type Dependencies, factory } from '../factory.ts';
 import { smallBody } from '../middleware/body-limit.ts';
+import { headerParameter } from '../openapi/headers.ts';
+import { queryParameters } from '../request-docs.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
-import { acceptCommand } from './accept-command.ts';
+import { acceptCommand, acceptedHeaders } from './accept-command.ts';
 import { commandSchema } from './command-schema.ts';
 import { idempotentRequest } from './idempotent-request.ts';
 import { newCommand } from './new-command.ts';
@@ -16,8 +18,11 @@ const newCommandDocs = { schema: resolver(newCommandSchema) };
 export function createCommand(deps: Dependencies) {
   return factory.createHandlers(
     describeRoute({
+      operationId: 'createCommand',
+      tags: ['Commands'],
       summary: 'Run a command',
-      description: 'The fields may stand in the body or in the query; those of the body win.',
+      description: 'The fields may stand in the body or in the query; those of the body win. Unknown ones are ignored.',
+      parameters: [...queryParameters(newCommandSchema), headerParameter('IdempotencyKey')],
       requestBody: {
         content: {
           'application/x-www-form-urlencoded': newCommandDocs,
@@ -26,12 +31,16 @@ export function createCommand(deps: Dependencies) {
         },
       },
       responses: {
-        200: jsonDocs('With `sync=true`: the command, finished or as it is after SYNC_WAIT.', commandSchema),
-        202: jsonDocs('The command was accepted.', commandSchema),
+        200: jsonDocs(
+          'With `sync=true`: the command, finished or as it is after SYNC_WAIT.',
+          commandSchema,
+          ...acceptedHeaders,
+          'X-Accel-Buffering',
+        ),
+        202: jsonDocs('The command was accepted.', commandSchema, ...acceptedHeaders),
         ...errorDocs(
           'malformed_json',
           'malformed_form',
-          'bad_query',
           'command_not_allowed',
           'server_not_allowed',
           'cross_site',

@@ -5,6 +5,7 @@ import { deliveryStates } from '../../db/schema.ts';
 import { isFinal, wireTime } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
+import { headerParameter } from '../openapi/headers.ts';
 import { outcomeInDoubt } from '../outcome-in-doubt.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
 import { idempotentRequest } from './idempotent-request.ts';
@@ -36,6 +37,8 @@ type WireDelivery = v.InferOutput<typeof deliverySchema>;
 export function listDeliveries({ commands, deliveries }: Pick<Dependencies, 'commands' | 'deliveries'>) {
   return factory.createHandlers(
     describeRoute({
+      operationId: 'listDeliveries',
+      tags: ['Callbacks'],
       summary: "Read the attempts at a command's callback",
       responses: { 200: jsonDocs('The callback and its attempts.', deliverySchema), ...errorDocs('not_found') },
     }),
@@ -55,9 +58,12 @@ export function sendCallbackAgain({
 }: Pick<Dependencies, 'commands' | 'deliveries' | 'resendOnce'>) {
   return factory.createHandlers(
     describeRoute({
+      operationId: 'sendCallbackAgain',
+      tags: ['Callbacks'],
       summary: "Send a command's callback again",
+      parameters: [headerParameter('IdempotencyKey')],
       responses: {
-        202: jsonDocs('The callback is due now.', deliverySchema),
+        202: jsonDocs('The callback is due now.', deliverySchema, 'Idempotent-Replayed'),
         ...errorDocs(
           'cross_site',
           'not_found',

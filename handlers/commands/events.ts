@@ -1,9 +1,11 @@
 import { describeRoute } from 'hono-openapi';
-import { isFinal, toWire } from '../../lib/command.ts';
+import { isFinal } from '../../lib/command.ts';
 import { EventStream } from '../event-stream.ts';
 import { type Dependencies, factory } from '../factory.ts';
 import { notPlainRead } from '../middleware/method-not-allowed.ts';
+import { headerParameter } from '../openapi/headers.ts';
 import { errorDocs, eventStreamDocs } from '../response-docs.ts';
+import { encodedCommand } from './encoded-command.ts';
 import { tokenParam, visibleCommand } from './visible-command.ts';
 
 /** Longer than any command lasts without a change. */
@@ -14,9 +16,12 @@ export function streamCommand(deps: Dependencies) {
   const { commands, waiters } = deps;
   return factory.createHandlers(
     describeRoute({
+      operationId: 'streamCommand',
+      tags: ['Commands'],
       summary: 'Follow a command',
       description:
         'An event `command` now and per change. Whoever comes back with the id of the final state has seen all: 204.',
+      parameters: [headerParameter('LastEventId')],
       responses: {
         200: eventStreamDocs,
         204: { description: 'The command is final, and that was told.' },
@@ -31,14 +36,14 @@ export function streamCommand(deps: Dependencies) {
       if (isFinal(row.state) && context.req.header('last-event-id') === row.changedIn) return context.body(null, 204);
       const stream = new EventStream(context, deps);
       return stream.answer(async () => {
-        stream.send({ id: row.changedIn, data: toWire(row) });
+        stream.send({ id: row.changedIn, data: encodedCommand(row) });
         while (!isFinal(row.state) && !stream.ended.aborted) {
           const { changedIn } = row;
           row = await waiters.wait(row, (newer) => newer.changedIn !== changedIn, {
             timeoutMs: foreverMs,
             signals: [stream.ended],
           });
-          if (row.changedIn !== changedIn) stream.send({ id: row.changedIn, data: toWire(row) });
+          if (row.changedIn !== changedIn) stream.send({ id: row.changedIn, data: encodedCommand(row) });
         }
       });
     },

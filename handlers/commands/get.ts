@@ -5,7 +5,8 @@ import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
 import { OpenRequests } from '../middleware/open-requests.ts';
 import { prefersText } from '../preferred-type.ts';
-import { errorDocs, jsonDocs } from '../response-docs.ts';
+import { asValues } from '../request-docs.ts';
+import { errorDocs, jsonDocs, textDocs } from '../response-docs.ts';
 import { commandSchema } from './command-schema.ts';
 import { tokenParam, visibleCommand } from './visible-command.ts';
 
@@ -19,6 +20,9 @@ const waitQuery = validator(
         v.string(waitRange),
         v.regex(/^\d{1,2}$/, waitRange),
         v.transform(Number),
+        v.number(),
+        v.integer(),
+        v.minValue(0),
         v.maxValue(50, waitRange),
         v.description('Seconds that the answer may be held for the command to become final.'),
       ),
@@ -27,6 +31,7 @@ const waitQuery = validator(
   ({ success }) => {
     if (!success) throw new ApiError('bad_query', `${waitRange}.`);
   },
+  asValues,
 );
 
 /** In characters. So much of an answer is held in memory until the client has read it. */
@@ -37,6 +42,8 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
   const large = new OpenRequests(8);
   return factory.createHandlers(
     describeRoute({
+      operationId: 'getCommand',
+      tags: ['Commands'],
       summary: 'Read a command',
       description: 'Where Accept prefers text/plain to JSON the output alone is sent, and 202 while there is none.',
       responses: {
@@ -44,11 +51,11 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
           description: 'The command.',
           content: {
             ...jsonDocs('The command.', commandSchema).content,
-            'text/plain': { schema: { type: 'string' } },
+            ...textDocs('The output.', 'text/plain').content,
           },
         },
-        202: { description: 'There is no output yet.', content: { 'text/plain': { schema: { type: 'string' } } } },
-        ...errorDocs('bad_query', 'not_found'),
+        202: textDocs('There is no output yet.', 'text/plain'),
+        ...errorDocs('not_found'),
       },
     }),
     tokenParam,

@@ -3,9 +3,11 @@ import { validator } from 'hono-openapi';
 import * as v from 'valibot';
 import { commandStates } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
+import { asValues } from '../request-docs.ts';
 import { parseTime } from '../time.ts';
 
-const wholeNumber = (message: string) => v.pipe(v.string(message), v.regex(/^\d{1,15}$/, message), v.transform(Number));
+const wholeNumber = (message: string) =>
+  v.pipe(v.string(message), v.regex(/^\d{1,15}$/, message), v.transform(Number), v.number(), v.integer());
 const id = (message: string, description: string) => v.pipe(wholeNumber(message), v.description(description));
 const time = (name: string, description: string) =>
   v.pipe(
@@ -51,11 +53,16 @@ const listSchema = v.object({
 export type ListQuery = v.InferOutput<typeof listSchema>;
 
 /** @throws ApiError `bad_query` */
-export const listQuery = validator('query', listSchema, (result) => {
-  if (!result.success) {
-    throw new ApiError('bad_query', `${result.error.map(({ message }) => message).join('; ')}.`);
-  }
-});
+export const listQuery = validator(
+  'query',
+  listSchema,
+  (result) => {
+    if (!result.success) {
+      throw new ApiError('bad_query', `${result.error.map(({ message }) => message).join('; ')}.`);
+    }
+  },
+  asValues,
+);
 
 /** Whether a page is asked for; without any of its parameters it is the whole list. */
 export function isPage(query: ListQuery): boolean {

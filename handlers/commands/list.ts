@@ -14,10 +14,12 @@ const pageSize = 100;
 export function listCommands({ pages, log }: Pick<Dependencies, 'pages' | 'log'>) {
   return factory.createHandlers(
     describeRoute({
+      operationId: 'listCommands',
+      tags: ['Commands'],
       summary: 'List commands',
       description:
         'Without parameters all of them, as one array; with any of these one page, and Link to its neighbours.',
-      responses: { 200: jsonDocs('The commands.', v.array(commandSchema)), ...errorDocs('bad_query') },
+      responses: { 200: jsonDocs('The commands.', v.array(commandSchema), 'Link'), ...errorDocs() },
     }),
     listQuery,
     async (context) => {

@@ -4,8 +4,9 @@ import { isFinal, toWire } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type AppEnv, type Dependencies, factory } from '../factory.ts';
 import { notPlainRead } from '../middleware/method-not-allowed.ts';
+import { headerParameter } from '../openapi/headers.ts';
 import { errorDocs, jsonDocs } from '../response-docs.ts';
-import { acceptCommand } from './accept-command.ts';
+import { acceptCommand, acceptedHeaders } from './accept-command.ts';
 import { commandSchema } from './command-schema.ts';
 import { idempotentRequest } from './idempotent-request.ts';
 import { createRunnableCheck } from './runnable-command.ts';
@@ -21,9 +22,15 @@ export function retryCommand(deps: RetryDependencies) {
   const retry = createRetry(deps);
   return factory.createHandlers(
     describeRoute({
+      operationId: 'retryCommand',
+      tags: ['Commands'],
       summary: 'Run a finished command again',
       description: 'It is checked as a new command of the key that asks for it.',
-      responses: { 202: jsonDocs('The new command.', commandSchema), ...retryErrors },
+      parameters: [headerParameter('IdempotencyKey')],
+      responses: {
+        202: jsonDocs('The new command.', commandSchema, ...acceptedHeaders),
+        ...errorDocs(...retryErrors, 'idempotency_key_reused'),
+      },
     }),
     tokenParam,
     async (context) => context.json(toWire(await retry(context, context.req.valid('param').token, 'post')), 202),
@@ -35,9 +42,15 @@ export function retryCommandByGet(deps: RetryDependencies) {
   const retry = createRetry(deps);
   return factory.createHandlers(
     describeRoute({
+      operationId: 'retryCommandByGet',
+      tags: ['Commands'],
       summary: 'Run a finished command again, as older clients ask for it',
+      description: 'While a retry made so is not final, it is returned in place of a new one.',
       deprecated: true,
-      responses: { 202: jsonDocs('The new command, or the one before.', commandSchema), ...retryErrors },
+      responses: {
+        202: jsonDocs('The new command, or the one before.', commandSchema, 'Location', 'Deprecation'),
+        ...errorDocs(...retryErrors, 'already_running'),
+      },
     }),
     notPlainRead,
     tokenParam,
@@ -49,17 +62,15 @@ export function retryCommandByGet(deps: RetryDependencies) {
   );
 }
 
-const retryErrors = errorDocs(
+const retryErrors = [
   'command_not_allowed',
   'server_not_allowed',
   'cross_site',
   'not_found',
   'not_final',
-  'already_running',
   'invalid_parameters',
-  'idempotency_key_reused',
   'outcome_unknown',
-);
+] as const;
 
 function createRetry(deps: RetryDependencies) {
   const checkRunnable = createRunnableCheck(deps.config);
