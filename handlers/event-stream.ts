@@ -8,9 +8,15 @@ type StreamDependencies = Pick<Dependencies, 'stopping' | 'timing' | 'keyStandin
 
 /** What may wait for a slow reader, beside one event of any size. */
 const backlogBytes = 4 * 1024 * 1024;
-const backlogEvents = 1000;
+/** An event has three at the most. */
+const backlogChunks = 1000;
+/** What is longer is left where it is, which other streams may share. */
+const copiedBelowBytes = 64 * 1024;
 
+/** `data` is sent as JSON; bytes are JSON already. */
 export type StreamEvent = { id: string; data: unknown };
+
+const lineEnds = new TextEncoder().encode('\n\n');
 
 export class EventStream {
   /** Aborted when nobody will read any more, and when the process is to stop. */
@@ -45,12 +51,14 @@ export class EventStream {
   resumeAt: () => string | undefined = () => undefined;
 
   send({ id, data }: StreamEvent): void {
-    this.#write(`event: command\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
+    const json = data instanceof Uint8Array ? data : this.#encoder.encode(JSON.stringify(data));
+    const event = [this.#encoder.encode(`event: command\nid: ${id}\ndata: `), json, lineEnds];
+    this.#write(...(json.byteLength < copiedBelowBytes ? [Buffer.concat(event)] : event));
   }
 
   /** Tells a client that was told of nothing yet where to resume. */
   mark(resumeAt: string): void {
-    this.#write(`id: ${resumeAt}\n\n`);
+    this.#write(this.#encoder.encode(`id: ${resumeAt}\n\n`));
   }
 
   /** Resolves when nobody reads any more. */
@@ -105,14 +113,14 @@ export class EventStream {
     return this.#context.body(body, 200, { 'Content-Type': 'text/event-stream' });
   }
 
-  #write(text: string): void {
+  #write(...chunks: Uint8Array[]): void {
     if (this.ended.aborted) return;
-    const chunk = this.#encoder.encode(text);
-    const isFull = this.#backlog.length >= backlogEvents || this.#bytes + chunk.byteLength > backlogBytes;
+    const bytes = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const isFull = this.#backlog.length >= backlogChunks || this.#bytes + bytes > backlogBytes;
     if (this.#backlog.length > 0 && isFull) this.#cut('it is read too slowly');
     else {
-      this.#backlog.push(chunk);
-      this.#bytes += chunk.byteLength;
+      this.#backlog.push(...chunks);
+      this.#bytes += bytes;
       this.#wake?.();
     }
   }
@@ -133,7 +141,8 @@ export class EventStream {
       this.#stalled = true;
     } else {
       const resumeAt = this.resumeAt();
-      this.#write(resumeAt === undefined ? ': heartbeat\n\n' : `: heartbeat\nid: ${resumeAt}\n\n`);
+      const id = resumeAt === undefined ? '' : `id: ${resumeAt}\n`;
+      this.#write(this.#encoder.encode(`: heartbeat\n${id}\n`));
     }
     try {
       const { key, secretHash } = this.#context.var;
