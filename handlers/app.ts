@@ -35,6 +35,8 @@ export type App = ReturnType<typeof createApp>;
 /** Everything before `authenticate` is open to all; everything behind it, unknown paths too, is not. */
 export function createApp(deps: Dependencies) {
   const mayWait = openAtMost(2000);
+  /** Fewer than there are connections to Postgres, which a search uses for long. */
+  const mayList = openAtMost(8);
   const routes = (): readonly RouterRoute[] => app.routes;
   const document = createDocument(routes);
 
@@ -50,7 +52,7 @@ export function createApp(deps: Dependencies) {
 
     .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
 
-    .get('/commands', requires('read'), openAtMost(16), ...listCommands(deps))
+    .get('/commands', requires('read'), mayList, ...listCommands(deps))
     .post('/commands', requires('run'), mayWait, ...createCommand(deps))
     .get('/commands/:token', requires('read'), mayWait, ...getCommand(deps))
     .delete('/commands/:token', requires('run'), ...cancelCommand(deps))

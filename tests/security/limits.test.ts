@@ -6,6 +6,7 @@ import type { GeneratedKey } from '../../db/keys.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
 import { waitFor } from '../support/process.ts';
 import { ask } from './ask.ts';
+import { storeCommand } from './targets.ts';
 
 const kibibyte = 1024;
 
@@ -91,6 +92,29 @@ describe.concurrent('in bytes', () => {
     }
     expect((await ask(`${web.url}/healthz`)).status).toBe(200);
   });
+});
+
+test('a large result that many follow is in memory once, however slowly they read', async () => {
+  const { database } = installation;
+  const token = await storeCommand(database, 'running', { owner: 'default' });
+  const followers = Array.from({ length: 30 }, () => open(head('GET', `/commands/${token}/events`, credentials())));
+  for (const { socket } of followers) socket.pause();
+  await waitFor(() => followers.every(({ socket }) => socket.bytesRead > 0), { describe: 'streams to begin' });
+  const before = residentBytes();
+  await database.$client.query(
+    `UPDATE dokku_api.commands SET state = 'succeeded', ok = true, output = repeat('x', 24000000), ran_at = now(),
+      changed_in = pg_current_xact_id() WHERE token = $1`,
+    [token],
+  );
+  for (const { socket } of followers) {
+    socket.once('data', () => socket.pause());
+    socket.resume();
+  }
+  await waitFor(() => followers.every(({ socket }) => socket.bytesRead > 10_000), {
+    describe: 'the result to be on its way',
+  });
+  expect(residentBytes() - before).toBeLessThan(300 * kibibyte * kibibyte);
+  for (const { socket } of followers) socket.destroy();
 });
 
 describe.concurrent('in time', () => {

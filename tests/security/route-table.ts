@@ -21,6 +21,8 @@ const command = 'apps:list';
 export const routeTable: Record<string, RouteCase> = {
   'GET /healthz': { access: 'open', succeeds: 200 },
   'GET /readyz': { access: 'open', succeeds: 200 },
+  'GET /openapi.json': { access: 'open', succeeds: 200 },
+  'GET /docs': { access: 'open', succeeds: 200 },
 
   'GET /commands': { access: 'read', succeeds: 200 },
   'POST /commands': { access: 'run', changes: true, needsServer: true, needsRule: true, succeeds: 202 },
