@@ -57,12 +57,14 @@ export function cancelFromConsole(deps: ConsoleDependencies) {
 
 /** POST /console/commands/:token/resend */
 export function resendFromConsole(deps: ConsoleDependencies) {
-  const { commands, deliveries } = deps;
+  const { commands, deliveries, resendOnce } = deps;
   return action(deps, async (context, token) => {
     const { id, state, callbackUrl } = await visibleCommand(commands, context.var.key, token);
     if (callbackUrl === null) throw new ApiError('not_found', 'This command has no callback.');
     if (!isFinal(state)) throw new ApiError('not_final', 'The callback is sent once the command has ended.');
-    await outcomeInDoubt(token, deliveries.sendAgain(id));
+    const request = await formRequest(context, {});
+    const resent: Promise<unknown> = request === null ? deliveries.sendAgain(id) : resendOnce({ id, token }, request);
+    await outcomeInDoubt(token, resent);
     return { token, done: 'resent' };
   });
 }

@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 import { type AppEnv, type Dependencies, factory } from '../factory.ts';
 import { smallBody } from '../middleware/body-limit.ts';
 import { notCached } from '../middleware/not-cached.ts';
+import { openAtMost } from '../middleware/open-requests.ts';
 import { wellFormedQuery } from '../middleware/query.ts';
 import { rateLimit } from '../middleware/rate-limit.ts';
 import { sameOrigin } from '../middleware/same-origin.ts';
@@ -45,7 +46,7 @@ export function createConsole(deps: Dependencies, wallClock: () => number = Date
     .get('/run', ...runPage(all))
     .get('/commands/:token', ...commandPage(all))
     .get('/commands/:token/events', ...streamCommandChanges(all))
-    .get('/commands/:token/output', ...rawOutput(all))
+    .get('/commands/:token/output', openAtMost(8), ...rawOutput(all))
     .get('/servers', ...serversPage(all))
     .get('/keys', ...keysPage(all))
 

@@ -44,11 +44,13 @@ function showForm(
   fields: RunFields,
   refusal?: ApiError,
 ): Response | Promise<Response> {
+  const { key } = context.var;
+  const names = serversOf(config).map(({ name }) => name);
   const isOfFields = refusal !== undefined && refusal.fields.length > 0;
   return context.html(
     <RunPage
       session={sessionOf(context)}
-      servers={serversOf(config).map(({ name }) => name)}
+      servers={names.filter((name) => key.servers?.includes(name) ?? true)}
       fields={fields}
       errors={refusal?.fields ?? []}
       problem={isOfFields ? undefined : refusal?.detail}

@@ -108,17 +108,19 @@ test('the list follows each command, and holds new ones back from somebody who r
   expect(await row.locator('.at-duration').textContent()).toMatch(/^\d+ ms$|^\d+\.\d+ s$/);
 
   const next = await web.accept({ cmd: 'apps:create next' });
-  await page.getByRole('button', { name: 'Show 1 new command' }).waitFor();
+  const news = page.getByRole('button', { name: 'Show 1 new command' });
+  await news.waitFor();
   await web.final(next.token);
   expect(await page.locator(`#command-${next.id}`).count()).toBe(0);
-  await page.getByRole('button', { name: 'Show 1 new command' }).click();
+  await page.mouse.move(5, 5);
   await page.locator(`#command-${next.id}`).getByText('Succeeded').waitFor();
 
-  await row.hover();
+  await page.setViewportSize({ width: 1280, height: 240 });
+  await page.evaluate(() => window.scrollTo({ top: 200 }));
   const third = await web.accept({ cmd: 'apps:create third' });
-  await page.getByRole('button', { name: 'Show 1 new command' }).waitFor();
-  await page.mouse.move(5, 5);
+  await news.click();
   await page.locator(`#command-${third.id}`).getByText('Succeeded').waitFor();
+  expect(await page.evaluate(() => window.scrollY)).toBe(0);
   const ids = await page
     .locator('#rows > tr')
     .evaluateAll((rows) => rows.map((each) => Number(each.getAttribute('data-id'))));
@@ -182,6 +184,7 @@ test('hostile output and a hostile command line harm nobody', async () => {
     .getByText(/Failed|Succeeded/)
     .waitFor();
   expect(await page.locator('#rows img').count()).toBe(0);
+  await page.getByText('--name [U+202E]gnp.exe').first().waitFor();
 });
 
 test('8 MB of output, coloured anew at each character, open at once and leave the page at hand', async () => {

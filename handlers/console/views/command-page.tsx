@@ -6,6 +6,7 @@ import type { Session } from '../session.ts';
 import { CommandBadge } from './badge.tsx';
 import { CommandActions } from './command-actions.tsx';
 import { CommandFacts } from './command-facts.tsx';
+import { CommandLine } from './command-line.tsx';
 import { Deliveries } from './deliveries.tsx';
 import { JsonTree } from './json-tree.tsx';
 import { Page } from './layout.tsx';
@@ -57,12 +58,14 @@ export function CommandPage(props: CommandPageProps) {
       />
       <h1 class="command-title">
         <span class="unseen">Command </span>
-        <bdi>{isLong ? `${command.command.slice(0, titleAtMost)}…` : command.command}</bdi>
+        <CommandLine text={isLong ? `${command.command.slice(0, titleAtMost)}…` : command.command} />
       </h1>
       {isLong && (
         <details class="whole-command">
           <summary>The whole command line, {formatBytes(Buffer.byteLength(command.command))}</summary>
-          <pre>{command.command}</pre>
+          <pre>
+            <CommandLine text={command.command} />
+          </pre>
         </details>
       )}
       <div class="command-status" id="status" data-live-region>

@@ -1,5 +1,6 @@
 import type { CommandSummary } from '../../../db/command-summaries.ts';
 import { CommandBadge } from './badge.tsx';
+import { CommandLine } from './command-line.tsx';
 import { Age, Duration, Elapsed } from './time.tsx';
 
 /** A command in the list. The same row comes with the page and with the events that keep it up to date. */
@@ -12,7 +13,7 @@ export function CommandRow({ command, now }: { command: CommandSummary; now: num
       </td>
       <td class="at-command">
         <a class="row-link" href={`/console/commands/${token}`}>
-          <bdi>{command.command}</bdi>
+          <CommandLine text={command.command} />
         </a>
         <span class="at-narrow">
           <span>{server}</span>

@@ -1,7 +1,7 @@
 import type { AttemptRow, DeliveryRow } from '../../../db/deliveries.ts';
 import type { Session } from '../session.ts';
 import { DeliveryBadge } from './badge.tsx';
-import { FormToken } from './form-token.tsx';
+import { FormToken, SentOnce } from './form-token.tsx';
 import { Icon } from './icon.tsx';
 import { Duration, Moment } from './time.tsx';
 
@@ -35,6 +35,7 @@ export function Deliveries({ token, callbackUrl, found, session, now }: Deliveri
           <Attempts attempts={found.attempts} />
           <form method="post" action={`/console/commands/${token}/resend`}>
             <FormToken session={session} />
+            <SentOnce />
             <button class="button" type="submit" id="resend">
               <Icon name="send" />
               Send again now

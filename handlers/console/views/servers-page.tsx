@@ -2,6 +2,7 @@ import { queueCountedTo, type ServerStatus } from '../../../db/server-status.ts'
 import { listPath } from '../list-filter.ts';
 import type { Session } from '../session.ts';
 import { ServerBadge } from './badge.tsx';
+import { CommandLine } from './command-line.tsx';
 import { Page } from './layout.tsx';
 import { Live } from './live.tsx';
 import { NoWorker, ServerProblem } from './server-problem.tsx';
@@ -58,7 +59,7 @@ function Server({ status, isToldAbove, now }: { status: ServerStatus; isToldAbov
             ) : (
               <>
                 <a href={`/console/commands/${running.token}`} class="mono clip">
-                  <bdi>{running.command.slice(0, 200)}</bdi>
+                  <CommandLine text={running.command.slice(0, 200)} />
                 </a>
                 <span class="hint">
                   for <Elapsed at={running.startedAt} now={now} /> of {running.timeoutSeconds} s allowed

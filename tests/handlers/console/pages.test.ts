@@ -251,8 +251,12 @@ test('a command is retried, canceled and its callback sent again, each once it c
   const failed = await pageOf(path);
   expect(failed).toContain('Given up');
   expect(failed).toContain('HTTP 410');
-  expect((await session.post(`${path}/resend`)).headers.get('location')).toBe(`${path}?done=resent`);
-  expect((await web.deps.deliveries.find(row.id))?.delivery).toMatchObject({ state: 'pending', attempt: 0 });
+  const resend = { form_id: crypto.randomUUID() };
+  expect((await session.post(`${path}/resend`, resend)).headers.get('location')).toBe(`${path}?done=resent`);
+  const resent = (await web.deps.deliveries.find(row.id))?.delivery;
+  expect(resent).toMatchObject({ state: 'pending', attempt: 0 });
+  expect((await session.post(`${path}/resend`, resend)).status).toBe(303);
+  expect((await web.deps.deliveries.find(row.id))?.delivery.nextAt).toEqual(resent?.nextAt);
 });
 
 test('the list’s stream tells of each change, as the row and whether the filter finds it', async () => {
