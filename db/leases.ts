@@ -117,11 +117,21 @@ export function createLeases(database: Database) {
       await database.update(leases).set({ owner: null, changedAt: sql`now()` }).where(ownLease(held));
     },
 
-    async unblock(held: LeaseClaim): Promise<boolean> {
+    /** The token of the command that blocks the server; null where none does, or the lease is not held. */
+    async findBlock(held: LeaseClaim): Promise<string | null> {
+      const [row] = await database.select({ blockedBy: leases.blockedBy }).from(leases).where(ownLease(held));
+      return row?.blockedBy ?? null;
+    },
+
+    /**
+     * Ends that one block: a try of it that arrives late, when the next command blocks the server, changes nothing.
+     * @param blockedBy the token of the command that Dokku was seen to be done with
+     */
+    async unblock(held: LeaseClaim, blockedBy: string): Promise<boolean> {
       const { rowCount } = await database
         .update(leases)
         .set({ blockedSince: null, blockedBy: null, changedAt: sql`now()` })
-        .where(ownLease(held));
+        .where(and(ownLease(held), eq(leases.blockedBy, blockedBy)));
       return rowCount === 1;
     },
 

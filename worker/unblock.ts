@@ -14,8 +14,7 @@ import type { HeldLease } from './held-lease.ts';
 const restartGraceMs = 5000;
 
 /**
- * Waits until Dokku's lock was seen free: `help` takes the lock and answers. One try; false where it brought nothing and
- * another is to follow.
+ * Waits until Dokku's lock was seen free: `help` takes the lock and answers. False where the wait is given up first.
  * @param unansweredOn the socket file of the command that got no answer, where this process knows it
  */
 export async function unblock(
@@ -26,14 +25,27 @@ export async function unblock(
   over: AbortSignal,
 ): Promise<boolean> {
   for (let failures = 0; !over.aborted && !lease.releaseAsked; failures++) {
-    const outcome = await probe({ path: server.socketPath, dialect: server.dialect, command: 'help', signal: over });
-    if (outcome.kind === 'reply' && outcome.ok) {
-      if (unansweredOn !== undefined && (await isMadeAnew(server, unansweredOn))) await pause(restartGraceMs, over);
-      return await recordUnblocked(context, lease);
+    const blockedBy = await answered(context, lease, () => context.leases.findBlock(lease));
+    if (blockedBy === null) {
+      lease.blocked = false;
+      return !lease.ended;
+    }
+    if (blockedBy !== undefined && (await isLockFree(server, unansweredOn, over))) {
+      const ended = await answered(context, lease, () => context.leases.unblock(lease, blockedBy));
+      if (ended) context.log.info({ server: lease.server }, 'server unblocked');
+      // Where it is not known, or not so, the next look tells.
+      if (ended !== undefined) continue;
     }
     await pause(backoffMs(failures, 1000), over);
   }
   return false;
+}
+
+async function isLockFree(server: Server, unansweredOn: string | undefined, over: AbortSignal): Promise<boolean> {
+  const outcome = await probe({ path: server.socketPath, dialect: server.dialect, command: 'help', signal: over });
+  if (outcome.kind !== 'reply' || !outcome.ok) return false;
+  if (unansweredOn !== undefined && (await isMadeAnew(server, unansweredOn))) await pause(restartGraceMs, over);
+  return !over.aborted;
 }
 
 async function isMadeAnew(server: Server, identity: string): Promise<boolean> {
@@ -45,17 +57,17 @@ async function isMadeAnew(server: Server, identity: string): Promise<boolean> {
   }
 }
 
-async function recordUnblocked(context: WorkerContext, lease: HeldLease): Promise<boolean> {
+/** Undefined where Postgres did not answer. */
+async function answered<Result>(
+  context: WorkerContext,
+  lease: HeldLease,
+  query: () => Promise<Result>,
+): Promise<Result | undefined> {
   try {
-    const held = await context.leases.unblock(lease);
-    if (held) {
-      lease.blocked = false;
-      context.log.info({ server: lease.server }, 'server unblocked');
-    }
-    return held;
+    return await query();
   } catch (error) {
     if (classifyFailedQuery(error) === 'rejected') throw error;
     context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'unblocking not recorded');
-    return false;
+    return undefined;
   }
 }

@@ -97,7 +97,9 @@ export const mutations = {
   /** After a time-out the next command follows at once, whatever Dokku still does. */
   runsTwoAtOnce: finishing(isTimedOut, async (context, database, id, held, run) => {
     const row = await context.commands.finish(id, held, run);
-    await database.execute(sql`update ${leases} set blocked_since = null where server = ${held.server}`);
+    await database.execute(
+      sql`update ${leases} set blocked_since = null, blocked_by = null where server = ${held.server}`,
+    );
     return row && { ...row, state: 'failed' };
   }),
 

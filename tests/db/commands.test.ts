@@ -108,10 +108,22 @@ describe('claiming', () => {
     await queue();
     expect(await commands.claim({ ...lease, owner: 'second' })).toBeNull();
     expect(await commands.claim({ ...lease, epoch: lease.epoch + 1 })).toBeNull();
-    await database.update(leaseTable).set({ blockedSince: new Date() });
+    await database.update(leaseTable).set({ blockedSince: new Date(), blockedBy: 'a token' });
     expect(await commands.claim(lease)).toBeNull();
-    await leases.unblock(lease);
+    await leases.unblock(lease, 'a token');
     expect(await commands.claim(lease)).not.toBeNull();
+  });
+
+  test('an unblock that arrives late, when the next command blocks the server, changes nothing', async () => {
+    await queue();
+    const timedOut = { kind: 'no_reply', reason: 'command_timed_out', durationMs: 1 } as const;
+    const first = await commands.finish((await claim()).id, lease, timedOut);
+    expect(await leases.findBlock(lease)).toBe(first?.token);
+    expect(await leases.unblock(lease, first?.token ?? '')).toBe(true);
+    await queue();
+    const second = await commands.finish((await claim()).id, lease, timedOut);
+    expect(await leases.unblock(lease, first?.token ?? '')).toBe(false);
+    expect(await leases.findBlock(lease)).toBe(second?.token);
   });
 
   test('fails on the last guard while another row runs, however the lease came about', async () => {

@@ -37,6 +37,11 @@ beforeEach(async () => {
   await database.delete(commandTable);
 });
 
+async function unblock(): Promise<void> {
+  const leases = createLeases(database);
+  await leases.unblock(lease, (await leases.findBlock(lease)) ?? '');
+}
+
 async function run(result: Parameters<Commands['finish']>[2] = reply): Promise<number> {
   await createAccept(database)(newCommand(), null);
   const row = await commands.claim(lease);
@@ -82,11 +87,11 @@ describe('ended commands', () => {
     await commands.recordLateResult(id, { ok: true, output: 'late' });
     expect((await totals.endedSince()).ended).toEqual([]);
 
-    await createLeases(database).unblock(lease);
+    await unblock();
     const second = await run({ kind: 'no_reply', reason: 'command_timed_out', durationMs: 1000 });
     await commands.recordLateResult(second, { ok: true, output: 'late' });
     expect((await totals.endedSince()).ended).toHaveLength(1);
-    await createLeases(database).unblock(lease);
+    await unblock();
   });
 
   test('transactions that commit out of order are each told once', async () => {
