@@ -1,56 +1,120 @@
-/** The `release` process: brings the database to this version's schema. Safe while the version before is running. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/**
+ * The `release` process: brings the database to this version's schema, and takes over what a Ruby app left in it. Safe
+ * while the version before is running.
+ */
 import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import { ConfigError, readConfig } from '../lib/config.ts';
+import { createReplyDecoder } from '../lib/daemon/reply.ts';
+import { createSeal } from '../lib/seal.ts';
+import { classifyFailedQuery, databaseErrorCode, unwrap } from './client.ts';
+import { importRubyApp, type RubyImport } from './ruby-import.ts';
+import { applyMigrations } from './schema-migrations.ts';
 
-const folder = fileURLToPath(new URL('./migrations', import.meta.url));
+export { newestMigration } from './schema-migrations.ts';
+
 /** Any number that nothing else takes: several releases at once go one after the other. */
 const lockKey = 7_236_519;
 
-/** Applies every pending migration under a lock, without the time limits of the serving pools. */
-export async function migrate(url: string): Promise<void> {
+/**
+ * Works on one connection under the lock of releases, without the time limits of the serving pools.
+ * @param onWarning told of what Postgres warns of
+ */
+async function underLock<Result>(
+  url: string,
+  onWarning: (warning: string) => void,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: 10_000,
     application_name: 'dokku-api release',
   });
+  client.on('notice', ({ message, hint }) => onWarning([message, hint].filter(Boolean).join(' ')));
   await client.connect();
   try {
-    await client.query("SET client_min_messages = 'warning'");
+    await client.query("SET client_min_messages = 'warning'; SET timezone = 'UTC'");
     await client.query('SELECT pg_advisory_lock($1)', [lockKey]);
-    await runMigrations(drizzle({ client }), {
-      migrationsFolder: folder,
-      migrationsSchema: 'dokku_api',
-      migrationsTable: 'migrations',
-    });
+    return await work(client);
   } finally {
     await client.end();
   }
 }
 
-/** The newest migration that this version knows, as the millisecond that drizzle-kit named it by. */
-export function newestMigration(): number {
-  const journal = JSON.parse(readFileSync(join(folder, 'meta', '_journal.json'), 'utf8')) as {
-    entries: { when: number }[];
-  };
-  return Math.max(...journal.entries.map((entry) => entry.when));
+/** Applies every pending migration. */
+export async function migrate(url: string, onWarning: (warning: string) => void = console.warn): Promise<void> {
+  await underLock(url, onWarning, (client) => applyMigrations(client));
+}
+
+/**
+ * Applies every pending migration, and imports the Ruby app where this is its database.
+ * @returns what was done, in lines for whoever watches
+ * @throws ConfigError for settings that are missing
+ */
+export async function release(environment: NodeJS.ProcessEnv): Promise<string> {
+  const names = ['databaseUrl', 'jsonServers', 'resultMaximumBytes'] as const;
+  const { databaseUrl, jsonServers, resultMaximumBytes } = readConfig(environment, names);
+  const dialect = jsonServers.has('default') ? 'json' : 'dokku-daemon';
+  return await underLock(databaseUrl, console.warn, async (client) => {
+    await applyMigrations(client);
+    const imported = await importRubyApp(drizzle({ client }), {
+      sealOfSigningSecrets: () => createSeal(secretKeysFor(environment), 'signing-secret'),
+      readResult: (result) => {
+        const decoder = createReplyDecoder({ maximumOutputBytes: resultMaximumBytes, dialect });
+        return decoder.push(Buffer.from(`${result}\n`)) ?? 'malformed';
+      },
+      resultMaximumBytes,
+    });
+    return ['Migrations are applied.', ...(imported === null ? [] : described(imported))].join('\n');
+  });
+}
+
+function secretKeysFor(environment: NodeJS.ProcessEnv): [string, ...string[]] {
+  try {
+    return readConfig(environment, ['secretKeys']).secretKeys;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(`${error.message}. It seals the signing secrets that the Ruby app's keys are given`, {
+      cause: error,
+    });
+  }
+}
+
+/** One line, that says what is to be done. */
+function explained(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  const cause = unwrap(error);
+  const reason = cause instanceof Error ? cause.message || databaseErrorCode(error) : String(cause);
+  const remedy =
+    classifyFailedQuery(error) === 'rejected'
+      ? 'Put that right, then run it again: it goes on where it stopped.'
+      : 'Check DATABASE_URL and that Postgres accepts connections.';
+  return `Migrating failed: ${reason}. ${remedy}`;
+}
+
+function described({ keys, commands }: RubyImport): string[] {
+  const taken = [
+    `keys ${keys.imported}`,
+    `commands ${commands.imported} (lost for want of a result: ${commands.lost})`,
+    `late results ${commands.late}`,
+  ];
+  return [
+    `Taken over from the Ruby app: ${taken.join(', ')}.`,
+    ...(keys.unusable > 0
+      ? [`Left out, since no request can bear them: keys ${keys.unusable}. Make new ones with keys:generate.`]
+      : []),
+    ...(commands.refused > 0
+      ? [`Left out, since they have no token, or their id or token is taken: commands ${commands.refused}.`]
+      : []),
+  ];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    await migrate(readConfig(process.env, ['databaseUrl']).databaseUrl);
-    console.log('Migrations are applied.');
+    console.log(await release(process.env));
   } catch (error) {
-    const reason = error instanceof Error ? error.message || String(Reflect.get(error, 'code')) : String(error);
-    console.error(
-      error instanceof ConfigError
-        ? reason
-        : `Migrating failed: ${reason}. Check DATABASE_URL and that Postgres accepts connections.`,
-    );
+    console.error(explained(error));
     process.exitCode = 1;
   }
 }
