@@ -12,7 +12,7 @@ import { getAsset } from './assets.ts';
 import { commandPage } from './command.tsx';
 import { streamCommandChanges } from './command-events.ts';
 import { consoleDependencies } from './console-dependencies.ts';
-import { errorPages } from './error-pages.tsx';
+import { errorPages, noPage } from './error-pages.tsx';
 import { ownForms } from './form.ts';
 import { keysPage } from './keys.tsx';
 import { listPage } from './list.tsx';
@@ -56,5 +56,5 @@ export function createConsole(deps: Dependencies, wallClock: () => number = Date
     .post('/commands/:token/resend', ...resendFromConsole(all))
     .post('/sign-out', ...signOut)
 
-    .all('*', (context) => context.notFound());
+    .all('*', ...noPage);
 }

@@ -1,5 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { ErrorCode } from '../../lib/errors.ts';
+import { ApiError, type ErrorCode } from '../../lib/errors.ts';
 import { factory } from '../factory.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
 import { ErrorPage } from './views/error-page.tsx';
@@ -18,6 +18,16 @@ const titles: Partial<Record<ErrorCode, string>> = {
   server_not_allowed: 'This key may not use that server',
   internal_error: 'Something broke on our side',
 };
+
+/** Says in words of the console that there is no such page; and as the API does that a page has not the method. */
+export const noPage = factory.createHandlers(async (context) => {
+  try {
+    return await context.notFound();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'not_found') throw error;
+    throw new ApiError('not_found', 'No page of the console has this address.', { cause: error });
+  }
+});
 
 /** Shows as a page what the API answers to an error. */
 export function errorPages({ wallClock }: Pick<ConsoleDependencies, 'wallClock'>) {

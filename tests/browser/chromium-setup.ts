@@ -1,6 +1,8 @@
-import { findChromium } from './chromium.ts';
+import { chromiumPath, missingChromium } from './chromium.ts';
 
-/** Fails at once, in one line, where the browser is missing. */
+/** Ends the run with one line, before anything is started, where the browser is missing. */
 export default function setup(): void {
-  findChromium();
+  if (chromiumPath() !== undefined) return;
+  process.stderr.write(`${missingChromium}\n`);
+  process.exit(1);
 }

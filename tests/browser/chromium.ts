@@ -2,13 +2,11 @@ import { existsSync } from 'node:fs';
 
 const usualPaths = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
-/**
- * Where Chromium is: at `CHROMIUM`, or where Debian's package puts it.
- * @throws Error that names the package
- */
-export function findChromium(): string {
+export const missingChromium =
+  'Chromium is missing: run apt-get install -y chromium, or set CHROMIUM to the path where it is';
+
+/** Where Chromium is: at `CHROMIUM`, or where Debian's package puts it; undefined where it is not. */
+export function chromiumPath(): string | undefined {
   const named = process.env.CHROMIUM;
-  const found = (named === undefined ? usualPaths : [named]).find((path) => existsSync(path));
-  if (found !== undefined) return found;
-  throw new Error('Chromium is missing: run apt-get install -y chromium, or set CHROMIUM to where it is');
+  return (named === undefined ? usualPaths : [named]).find((path) => existsSync(path));
 }

@@ -1,7 +1,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, expect } from 'vitest';
 import type { GeneratedKey } from '../../db/keys.ts';
-import { findChromium } from './chromium.ts';
+import { chromiumPath, missingChromium } from './chromium.ts';
 
 const flags = [
   '--no-sandbox',
@@ -44,9 +44,15 @@ afterAll(async () => {
   browser = undefined;
 });
 
+async function startBrowser(): Promise<Browser> {
+  const executablePath = chromiumPath();
+  if (executablePath === undefined) throw new Error(missingChromium);
+  return await chromium.launch({ executablePath, args: flags });
+}
+
 /** @param origin the only one that the browser may ask for anything */
 export async function visit(origin: string, options: VisitorOptions = {}): Promise<Visitor> {
-  browser ??= await chromium.launch({ executablePath: findChromium(), args: flags });
+  browser ??= await startBrowser();
   const { colorScheme = 'light', width = 1280, height = 800, javaScript = true, alsoOrigin } = options;
   const context = await browser.newContext({
     colorScheme,

@@ -20,7 +20,9 @@ export function CommandRow({ command, now }: { command: CommandSummary; now: num
           <span>
             <Age at={createdAt} now={now} /> ago
           </span>
-          <RunTime command={command} now={now} />
+          <span>
+            <RunTime command={command} now={now} />
+          </span>
         </span>
       </td>
       <td class="at-server">{server}</td>

@@ -86,7 +86,7 @@ function Attempts({ attempts }: { attempts: readonly AttemptRow[] }) {
             .map(({ number, status, error, durationMs, at }) => (
               <tr>
                 <td class="number">{number}</td>
-                <td>{status === null ? (error ?? 'no answer') : `HTTP ${status}`}</td>
+                {status === null ? <td>{error ?? 'no answer'}</td> : <td class="nowrap">HTTP {status}</td>}
                 <td class="number">
                   <Duration milliseconds={durationMs} />
                 </td>

@@ -23,7 +23,7 @@ export function ServersPage({ session, servers, now }: ServersPageProps) {
         <Live />
       </div>
       <div id="no-workers" data-live-region>
-        {isUnmanned && <NoWorker servers="any server" />}
+        {isUnmanned && <NoWorker servers="any of these servers" />}
       </div>
       <div class="servers">
         {servers.map((status) => (
