@@ -47,30 +47,34 @@ beforeAll(async () => {
   return services.stop;
 });
 
-test.for(mutated)('finds a worker that $mutation: $breaks', async ({ mutation, breaks, seconds, ...struck }) => {
-  const behaviours: BehaviourWeights = [
-    [2, 'plain'],
-    [1, struck.behaviour ?? 'plain'],
-  ];
-  const lanes = (site: Site, random: Random, over: AbortSignal): Lane[] => [
-    ...(struck.kill ? [lane(() => killAtPhase(site, struck.kill ?? 'sent', over))] : []),
-    ...(struck.freeze ? [lane(() => freezeAtPhase(site, struck.freeze ?? 'sent', random, over))] : []),
-  ];
-  const size = { webs: 1, workers: 2 };
-  const outcome = await runChaos({
-    services,
-    seed: 1,
-    seconds,
-    settleSeconds: 3,
-    mutation,
-    behaviours,
-    lanes,
-    ...size,
-  });
-  const invariants = outcome.findings.map(({ invariant }) => invariant);
-  expect(invariants, describeFindings(outcome.findings)).toContain(breaks);
-  rmSync(outcome.folder, { recursive: true, force: true });
-});
+test.for(mutated)(
+  'finds a worker that $mutation: $breaks',
+  async ({ mutation, breaks, seconds, ...struck }) => {
+    const behaviours: BehaviourWeights = [
+      [2, 'plain'],
+      [1, struck.behaviour ?? 'plain'],
+    ];
+    const lanes = (site: Site, random: Random, over: AbortSignal): Lane[] => [
+      ...(struck.kill ? [lane(() => killAtPhase(site, struck.kill ?? 'sent', over))] : []),
+      ...(struck.freeze ? [lane(() => freezeAtPhase(site, struck.freeze ?? 'sent', random, over))] : []),
+    ];
+    const size = { webs: 1, workers: 2 };
+    const outcome = await runChaos({
+      services,
+      seed: 1,
+      seconds,
+      settleSeconds: 3,
+      mutation,
+      behaviours,
+      lanes,
+      ...size,
+    });
+    const invariants = outcome.findings.map(({ invariant }) => invariant);
+    expect(invariants, describeFindings(outcome.findings)).toContain(breaks);
+    rmSync(outcome.folder, { recursive: true, force: true });
+  },
+  120_000,
+);
 
 function lane(next: () => Promise<void>): Lane {
   return { name: 'one', gapMs: [0, 100], next };
