@@ -18,6 +18,8 @@ export interface Sending {
   body?: string | Uint8Array | readonly (string | Uint8Array)[];
   /** Milliseconds until the answer has ended; 10,000 where it is not given. */
   timeout?: number;
+  /** Of a stream of events, which may never end, only the head is read. */
+  streams?: 'whole' | 'head';
 }
 
 /**
@@ -27,7 +29,7 @@ export interface Sending {
  * @throws Error where the connection fails, or the answer has not ended in time
  */
 export async function send(base: string, sending: Sending): Promise<Answer> {
-  const { method = 'GET', path, headers = {}, body, timeout = 10_000 } = sending;
+  const { method = 'GET', path, headers = {}, body, timeout = 10_000, streams = 'whole' } = sending;
   const { hostname, port } = new URL(base);
   const length =
     typeof body === 'string' || body instanceof Uint8Array ? { 'Content-Length': Buffer.byteLength(body) } : {};
@@ -40,10 +42,11 @@ export async function send(base: string, sending: Sending): Promise<Answer> {
     return await new Promise<Answer>((resolve, reject) => {
       outgoing.once('error', reject);
       outgoing.once('response', (incoming) => {
-        text(incoming).then(
-          (received) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: received }),
-          reject,
-        );
+        const head = { status: incoming.statusCode ?? 0, headers: incoming.headers };
+        if (streams === 'head' && head.headers['content-type'] === 'text/event-stream') {
+          resolve({ ...head, body: '' });
+          outgoing.destroy();
+        } else text(incoming).then((received) => resolve({ ...head, body: received }), reject);
       });
       if (typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
       else {
