@@ -4,7 +4,7 @@ import { EventStream } from '../event-stream.ts';
 import { factory } from '../factory.ts';
 import { notPlainRead } from '../middleware/method-not-allowed.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
-import { passesFilter, readListFilter } from './list-filter.ts';
+import { type ListFilter, passesFilter, readListFilter } from './list-filter.ts';
 import { sessionCookie } from './signed-in.tsx';
 import { CommandRow } from './views/command-row.tsx';
 
@@ -23,7 +23,7 @@ export function streamRows(deps: ConsoleDependencies) {
     });
     const { resumeAt, leave } = await feed
       .join(({ rows, resumeAt: id }) => {
-        for (const row of rows) stream.send({ id, data: rowEvent(row) });
+        for (const row of rows) stream.send({ id, data: rowEvent(row, filter, wallClock()) });
       })
       .catch((error: unknown) => {
         stream.end();
@@ -34,10 +34,10 @@ export function streamRows(deps: ConsoleDependencies) {
     // The browser reads the list anew whenever a stream begins, so that it needs to resume nothing.
     stream.mark(resumeAt);
     return stream.answer(() => stream.over());
-
-    function rowEvent(row: StoredRow): RowEvent {
-      const html = String(<CommandRow command={toSummary(row)} now={wallClock()} />);
-      return { id: row.id, passes: passesFilter(filter, row), html };
-    }
   });
+}
+
+function rowEvent(row: StoredRow, filter: ListFilter, now: number): RowEvent {
+  const html = String(<CommandRow command={toSummary(row)} now={now} />);
+  return { id: row.id, passes: passesFilter(filter, row), html };
 }

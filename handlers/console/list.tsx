@@ -2,7 +2,14 @@ import type { CommandPage } from '../../db/command-pages.ts';
 import { serversOf } from '../../lib/config.ts';
 import { factory } from '../factory.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
-import { type ListPlace, listPath, readListFilter, readListPlace, toCommandFilter } from './list-filter.ts';
+import {
+  type ListFilter,
+  type ListPlace,
+  listPath,
+  readListFilter,
+  readListPlace,
+  toCommandFilter,
+} from './list-filter.ts';
 import { sessionOf } from './signed-in.tsx';
 import { ListPage } from './views/list-page.tsx';
 
@@ -29,22 +36,27 @@ export function listPage({ config, pages, summaries, wallClock }: ListDependenci
         filter={filter}
         servers={servers}
         rows={await summaries.ofIds(page.ids)}
-        {...neighbours(page, { before, after, isNewest })}
+        {...neighbours(page, { before, after, isNewest }, filter)}
+        isNewest={isNewest}
+        lookedTo={page.lookedTo}
         pageSize={pageSize}
         now={wallClock()}
       />,
     );
-
-    function neighbours({ ids, hasNext, lookedTo }: CommandPage, place: ListPlace & { isNewest: boolean }) {
-      const goesUp = place.after !== null && !place.isNewest;
-      const first = (goesUp ? lookedTo : null) ?? ids[0] ?? (place.before ?? 1) - 1;
-      const last = (goesUp ? null : lookedTo) ?? ids.at(-1) ?? (place.after ?? 0) + 1;
-      return {
-        isNewest: place.isNewest,
-        newer: place.isNewest ? null : listPath(filter, { after: first }),
-        older: hasNext ? listPath(filter, { before: last }) : null,
-        lookedTo,
-      };
-    }
   });
+}
+
+/** Where the pages beside this one begin; null where there is none. */
+function neighbours(
+  { ids, hasNext, lookedTo }: CommandPage,
+  { before, after, isNewest }: ListPlace & { isNewest: boolean },
+  filter: ListFilter,
+) {
+  const goesUp = after !== null && !isNewest;
+  const first = (goesUp ? lookedTo : null) ?? ids[0] ?? (before ?? 1) - 1;
+  const last = (goesUp ? null : lookedTo) ?? ids.at(-1) ?? (after ?? 0) + 1;
+  return {
+    newer: isNewest ? null : listPath(filter, { after: first }),
+    older: hasNext ? listPath(filter, { before: last }) : null,
+  };
 }

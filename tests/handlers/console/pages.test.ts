@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 const accept = async (changes: Parameters<typeof newCommand>[0] = {}) =>
-  (await web.deps.accept(newCommand({ keyId: admin ? 1 : 0, ...changes }), null)).row;
+  (await web.deps.accept(newCommand(changes), null)).row;
 const pageOf = async (path: string) => await (await session.get(path)).text();
 const ids = (page: string) => [...page.matchAll(/<tr id="command-(\d+)"/g)].map(([, id]) => Number(id));
 
