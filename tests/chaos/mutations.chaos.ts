@@ -49,6 +49,7 @@ beforeAll(async () => {
 
 test.for(mutated)(
   'finds a worker that $mutation: $breaks',
+  { timeout: 120_000 },
   async ({ mutation, breaks, seconds, ...struck }) => {
     const behaviours: BehaviourWeights = [
       [2, 'plain'],
@@ -73,7 +74,6 @@ test.for(mutated)(
     expect(invariants, describeFindings(outcome.findings)).toContain(breaks);
     rmSync(outcome.folder, { recursive: true, force: true });
   },
-  120_000,
 );
 
 function lane(next: () => Promise<void>): Lane {
