@@ -45,7 +45,11 @@ beforeAll(async () => {
   secrets.secretKey = env.SECRET_KEY ?? '';
   secrets.databasePassword = new URL(databaseUrl).password;
   secrets.redisPassword = new URL(redis.url).password;
-  const monitor = await new Redis(redis.url).monitor();
+  const client = new Redis(redis.url);
+  const monitor = await client.monitor();
+  client.disconnect();
+  // It ends with the Redis that is killed.
+  monitor.on('error', () => monitor.disconnect());
   monitor.on('monitor', (_time: string, args: string[]) => toRedis.push(args.join(' ')));
   web = await installation.startWeb();
   processes.push(web.process, await installation.startWorker());
