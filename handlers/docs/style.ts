@@ -55,7 +55,7 @@ pre {
 nav, main { padding: 1rem; }
 main { max-width: 56rem; min-width: 0; }
 nav { border-bottom: 1px solid var(--line); font-size: 0.9375rem; }
-nav summary { font-weight: 600; cursor: pointer; }
+nav summary { padding: 0.25rem 0; font-weight: 600; cursor: pointer; }
 nav ul { margin: 0; padding: 0; list-style: none; }
 nav ul ul { padding-left: 0.75rem; }
 nav a { display: block; padding: 0.25rem 0; text-decoration: none; }
