@@ -27,6 +27,18 @@ async function watch(port?: number): Promise<Canary> {
   return canary;
 }
 
+/** A receiver on 127.0.0.2, and a canary on the same port of 127.0.0.1, which somebody else may have just then. */
+async function receiveBesideCanary() {
+  for (let tries = 1; ; tries++) {
+    const receiver = await receive({ host: '127.0.0.2' });
+    try {
+      return { receiver, canary: await watch(receiver.port) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 20) throw error;
+    }
+  }
+}
+
 /** A client that may speak to `allow`, and whose names resolve to `addresses`, a call a list, the last one for ever. */
 function callFrom(allow: string, options: Partial<CallbackClientOptions> = {}, addresses: string[][] = []) {
   const resolved: string[] = [];
@@ -296,8 +308,7 @@ describe('addresses that are not allowed see no connection', () => {
   });
 
   test('rebinding: each connection goes to the one answer that was checked for it', async () => {
-    const receiver = await receive({ host: '127.0.0.2' });
-    const canary = await watch(receiver.port);
+    const { receiver, canary } = await receiveBesideCanary();
     const { post, resolved } = callFrom('127.0.0.2', {}, [['127.0.0.2'], ['127.0.0.1']]);
     const url = `http://receiver.example:${receiver.port}/`;
     expect(await post(url)).toMatchObject({ status: 200, error: null });
@@ -306,8 +317,7 @@ describe('addresses that are not allowed see no connection', () => {
   });
 
   test('a connection kept open stays with its address, and is too old after half a minute', async () => {
-    const receiver = await receive({ host: '127.0.0.2' });
-    const canary = await watch(receiver.port);
+    const { receiver, canary } = await receiveBesideCanary();
     vi.useFakeTimers({ toFake: ['Date'] });
     const answers = [['127.0.0.2']];
     const { post } = callFrom('127.0.0.2', {}, answers);
@@ -324,8 +334,7 @@ describe('addresses that are not allowed see no connection', () => {
     ['the forbidden one first', ['127.0.0.1', '::1', '127.0.0.2']],
     ['the forbidden one last', ['127.0.0.2', '::1', '127.0.0.1']],
   ])('mixed answers, %s: the allowed one is used', async (_name, addresses) => {
-    const receiver = await receive({ host: '127.0.0.2' });
-    const canary = await watch(receiver.port);
+    const { receiver, canary } = await receiveBesideCanary();
     const { post } = callFrom('127.0.0.2', {}, [addresses]);
     expect(await post(`http://receiver.example:${receiver.port}/`)).toMatchObject({ status: 200, error: null });
     expect(canary.connections).toBe(0);
