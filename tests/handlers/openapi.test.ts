@@ -106,7 +106,7 @@ describe('every answer that it promises is had, and as promised', () => {
     else expect(body).toContain(example);
   }
 
-  test('one by one', async () => {
+  test('one by one', { timeout: 90_000 }, async () => {
     const failures: unknown[] = [];
     for (const promised of check.promised()) {
       try {

@@ -69,6 +69,12 @@ async function delivered(world: World, method: string): Promise<Answer> {
   return await world.send({ method, path: `/commands/${token}/deliveries` });
 }
 
+/** One server, with the worker that the commands of these tests are run as. */
+async function readServers(world: World): Promise<Answer> {
+  await world.web.deps.leases.register({ id: 'worker-of-the-test', servers: ['default'], host: 'test', version: '1' });
+  return await read('/servers', await world.credentials({ servers: ['default'] }))(world);
+}
+
 /** Readiness, as soon as it is as it must become. */
 async function ready(world: World, status: string, harm: () => void): Promise<Answer> {
   await world.web.deps.leases.register({ id: 'ready', servers: ['default', 'eu'], host: 'test', version: '1' });
@@ -139,13 +145,12 @@ export const successes: Record<string, Success> = {
   'sendCallbackAgain 202 application/json example': (world) => delivered(world, 'POST'),
   'listServers 200 application/json idle': async (world) => {
     await world.ended(apps);
-    return await read('/servers', await world.credentials({ servers: ['default'] }))(world);
+    return await readServers(world);
   },
   'listServers 200 application/json busy': async (world) => {
     await world.running({ cmd: 'ps:rebuild api' });
     await world.queued();
-    const headers = await world.credentials({ servers: ['default'] });
-    return await read('/servers', headers)(world);
+    return await readServers(world);
   },
   'readHealth 200 application/json example': read('/healthz'),
   'readReadiness 200 application/json ok': (world) => ready(world, 'ok', () => undefined),
