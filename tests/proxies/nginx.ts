@@ -35,6 +35,12 @@ export const likeDokku = [
   'proxy_set_header X-Forwarded-Proto $scheme;',
 ];
 
+const stops: (() => Promise<void>)[] = [];
+
+afterAll(async () => {
+  for (const stop of stops) await stop();
+});
+
 /**
  * Starts an nginx that has a server for each location; it ends after the test file.
  * @returns the servers' URLs, in the order of the locations
@@ -69,7 +75,7 @@ export async function startNginx(locations: readonly NginxLocation[]): Promise<s
     printed += chunk.toString();
   });
   const exit = once(nginx, 'exit');
-  afterAll(async () => {
+  stops.push(async () => {
     nginx.kill('SIGTERM');
     await exit;
     rmSync(folder, { recursive: true, force: true });
