@@ -117,6 +117,11 @@ describe.concurrent('something was sent: lost, never sent again, and the next on
     await hold.held();
     await daemon.restartDaemon();
     await lost(first);
+    // The lock is another one since: that it is free says nothing of the command from before.
+    await daemon.waitForRun('help', 10_000);
+    const answered = performance.now();
+    await waitFor(() => performance.now() - answered > 1000, { describe: 'a second to pass' });
+    expect(next.timesSent()).toBe(0);
     await hold.release();
     await succeeded(next);
     expect(first.timesSent()).toBe(1);

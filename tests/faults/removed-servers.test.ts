@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
 import { startProcess, type TestProcess, waitFor } from '../support/process.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { type Replica, Replicas } from '../support/replicas.ts';
+import { Replicas } from '../support/replicas.ts';
 import type { StandIn } from '../support/stand-in.ts';
 import { type Stored, storedIn } from '../support/stored.ts';
 
@@ -14,11 +14,10 @@ let installation: Installation;
 let web: Web;
 let stored: Stored;
 let receiver: Receiver;
+/** Of the version that knows all servers. */
 let replicas: Replicas;
 /** Of the version that knows one server alone. */
 let smaller: TestProcess;
-/** Of the version that knows all. */
-let larger: Replica;
 
 beforeAll(async () => {
   receiver = await startReceiver();
@@ -48,7 +47,7 @@ async function sweepsPass() {
 }
 
 test('a server is added: nothing fails while replicas run that do not know it', async () => {
-  larger = await replicas.start();
+  await replicas.fill(1);
   const hold = await daemonOf('eu').hold(/RUNNING/);
   const running = await accept('eu', 'RUNNING');
   const queued = await accept('eu', 'QUEUED');
@@ -63,6 +62,8 @@ test('a server is added: nothing fails while replicas run that do not know it', 
 });
 
 test('a server is removed: queued commands fail as server_removed, a running one is lost, others go on', async () => {
+  await replicas.fill(1);
+  const larger = await replicas.owner('eu');
   await daemonOf('us').setListener('absent');
   const hold = await daemonOf('eu').hold(/LAST/);
   const running = await accept('eu', 'LAST');

@@ -1,4 +1,5 @@
 /** A worker is killed at each step of a run. The kills are SIGKILLs from outside, each at a message that a proxy holds. */
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { holdAnswer, holdRequest } from '../support/held-message.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
@@ -104,6 +105,28 @@ describe('kill -9 before the claim commits', () => {
     expect(daemon.timesSent('config:set api KILLED=claim-under-way')).toBe(0);
     expect(daemon.timesSent('config:set api AFTER=claim-under-way')).toBe(1);
   });
+});
+
+test('a claim that commits after its lease was taken over: the new owner ends that row and goes on', async () => {
+  await replicas.killOwner();
+  const { id } = await replicas.owner();
+  // The claim's lock on the lease keeps a take-over waiting, so that only what goes around it can leave such a row.
+  const { epoch } = await stored.lease();
+  const token = randomBytes(32).toString('hex');
+  await installation.database.$client.query(
+    `INSERT INTO dokku_api.commands
+      (token, server, command, state, epoch, started_at, timeout_seconds, key_id, created_by, owner, callback_url)
+    SELECT $1, 'default', 'config:set api TAKEN_OVER=late', 'running', $2, now(), 600, id, public_id, owner, $3
+    FROM dokku_api.keys LIMIT 1`,
+    [token, epoch - 1, `${receiver.url}/hook`],
+  );
+  const committedAt = performance.now();
+  const next = await accept('config:set api TAKEN_OVER=next');
+  await lost(token, committedAt);
+  await succeeded(next.token);
+  expect(daemon.timesSent('config:set api TAKEN_OVER=late')).toBe(0);
+  expect(daemon.timesSent('config:set api TAKEN_OVER=next')).toBe(1);
+  expect(await stored.lease()).toMatchObject({ owner: id, epoch });
 });
 
 describe('kill -9 after the claim: lost in time, with its callback, never sent again', () => {
