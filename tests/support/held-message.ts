@@ -22,15 +22,20 @@ export function holdRequest(proxy: TestProxy, text: string): HeldMessage {
  */
 export function holdAnswer(proxy: TestProxy, text: string, has = ''): HeldMessage {
   return hold((wait) => {
-    const asking = new Set<ProxyConnection>();
+    /** Who asked, and whether some of the answer has come: until then what is asked next has none either. */
+    const asking = new Map<ProxyConnection, { answered: boolean }>();
     const stopWatching = proxy.onData('toTarget', (chunk, connection) => {
-      if (chunk.includes(text)) asking.add(connection);
-      else asking.delete(connection);
+      if (chunk.includes(text)) asking.set(connection, { answered: false });
+      else if (asking.get(connection)?.answered) asking.delete(connection);
       return 'forward';
     });
-    const stopHolding = proxy.onData('toClient', (chunk, connection) =>
-      asking.has(connection) && chunk.includes(has) ? wait(connection) : 'forward',
-    );
+    const stopHolding = proxy.onData('toClient', (chunk, connection) => {
+      const asked = asking.get(connection);
+      if (asked === undefined) return 'forward';
+      if (chunk.includes(has)) return wait(connection);
+      asked.answered = true;
+      return 'forward';
+    });
     return () => {
       stopWatching();
       stopHolding();
