@@ -1,11 +1,11 @@
-/** What a client may send, in bytes and in time, before and behind the authentication. */
+/** What a client may send, before and behind the authentication, and what it makes us hold. */
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { GeneratedKey } from '../../db/keys.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
 import { waitFor } from '../support/process.ts';
 import { ask } from './ask.ts';
+import { openRaw, requestHead } from './raw-connection.ts';
 import { storeCommand } from './targets.ts';
 
 const kibibyte = 1024;
@@ -21,23 +21,7 @@ beforeAll(async () => {
 });
 
 const credentials = () => ({ 'Api-Key': key.apiKey, 'Api-Secret': key.apiSecret });
-const head = (method: string, path: string, headers: Record<string, string>) =>
-  [`${method} ${path} HTTP/1.1`, 'Host: a', ...Object.entries(headers).map((pair) => pair.join(': ')), '', ''].join(
-    '\r\n',
-  );
-
-function open(raw: string) {
-  const socket = connect(Number(new URL(web.url).port), '127.0.0.1');
-  let received = '';
-  socket.setEncoding('utf8').on('data', (chunk: string) => {
-    received += chunk;
-  });
-  // A reset is an end like any other.
-  socket.on('error', () => undefined);
-  socket.write(raw);
-  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-  return { socket, answer: closed.then(() => received) };
-}
+const open = (raw: string) => openRaw(web.url, raw);
 
 /** Bytes that the web process has in memory. */
 function residentBytes(): number {
@@ -57,7 +41,7 @@ describe.concurrent('in bytes', () => {
     expect([refused.status, JSON.parse(refused.body).code]).toEqual([413, 'body_too_large']);
     const chunk = `4000\r\n${'y'.repeat(0x4000)}\r\n`;
     const headers = { ...credentials(), ...form, 'Transfer-Encoding': 'chunked', Connection: 'close' };
-    const chunked = open(`${head('POST', '/commands', headers)}4\r\ncmd=\r\n${chunk.repeat(4)}0\r\n\r\n`);
+    const chunked = open(`${requestHead('POST', '/commands', headers)}4\r\ncmd=\r\n${chunk.repeat(4)}0\r\n\r\n`);
     expect(await chunked.answer).toMatch(/^HTTP\/1\.1 413 /);
   });
 
@@ -66,7 +50,7 @@ describe.concurrent('in bytes', () => {
     const chunk = Buffer.from(`10000\r\n${'y'.repeat(0x10000)}\r\n`);
     /** Sends a body as fast as it is taken, until there is an answer. */
     const pour = async (headers: Record<string, string>, path: string) => {
-      const { socket, answer } = open(head('POST', path, { ...headers, 'Transfer-Encoding': 'chunked' }));
+      const { socket, answer } = open(requestHead('POST', path, { ...headers, 'Transfer-Encoding': 'chunked' }));
       const more = () => {
         while (!socket.destroyed && socket.bytesRead === 0 && socket.write(chunk));
       };
@@ -85,8 +69,8 @@ describe.concurrent('in bytes', () => {
 
   test('16 KiB of headers, the path included', async () => {
     for (const raw of [
-      head('GET', '/commands', { ...credentials(), 'X-Long': 'y'.repeat(16 * kibibyte), Connection: 'close' }),
-      head('GET', `/commands?q=${'y'.repeat(16 * kibibyte)}`, { ...credentials(), Connection: 'close' }),
+      requestHead('GET', '/commands', { ...credentials(), 'X-Long': 'y'.repeat(16 * kibibyte), Connection: 'close' }),
+      requestHead('GET', `/commands?q=${'y'.repeat(16 * kibibyte)}`, { ...credentials(), Connection: 'close' }),
     ]) {
       expect(await open(raw).answer).toMatch(/^HTTP\/1\.1 431 /);
     }
@@ -97,7 +81,9 @@ describe.concurrent('in bytes', () => {
 test('a large result that many follow is in memory once, however slowly they read', async () => {
   const { database } = installation;
   const token = await storeCommand(database, 'running', { owner: 'default' });
-  const followers = Array.from({ length: 30 }, () => open(head('GET', `/commands/${token}/events`, credentials())));
+  const followers = Array.from({ length: 30 }, () =>
+    open(requestHead('GET', `/commands/${token}/events`, credentials())),
+  );
   for (const { socket } of followers) socket.pause();
   await waitFor(() => followers.every(({ socket }) => socket.bytesRead > 0), { describe: 'streams to begin' });
   const before = residentBytes();
@@ -115,21 +101,4 @@ test('a large result that many follow is in memory once, however slowly they rea
   });
   expect(residentBytes() - before).toBeLessThan(300 * kibibyte * kibibyte);
   for (const { socket } of followers) socket.destroy();
-});
-
-describe.concurrent('in time', () => {
-  test('15 s for a request, its body included, and others are served meanwhile', async () => {
-    const drip = open(
-      head('POST', '/commands', { ...credentials(), ...form, 'Content-Length': '1000', Connection: 'close' }),
-    );
-    const timer = setInterval(() => drip.socket.write('y'), 500);
-    const from = performance.now();
-    expect((await ask(`${web.url}/commands`, { headers: credentials() })).status).toBe(200);
-    expect(await drip.answer).toMatch(/^HTTP\/1\.1 408 /);
-    clearInterval(timer);
-    expect(performance.now() - from).toBeGreaterThan(14_000);
-    expect(performance.now() - from).toBeLessThan(20_000);
-    const errors = web.process.entries().filter(({ level }) => level === 'error' || level === 'fatal');
-    expect(errors).toEqual([]);
-  });
 });
