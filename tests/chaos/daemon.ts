@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ControlRequest, ControlResults } from '../../lib/local/stand-in/control-protocol.ts';
 import { type LogEntry, readLogEntries } from '../../lib/local/stand-in/event-log.ts';
 import { waitFor } from '../support/process.ts';
 import { StandInControl } from '../support/stand-in-control.ts';
@@ -9,6 +10,7 @@ import { spawnBuilt } from './processes.ts';
 
 /** Long enough for faults to strike while Dokku is at work, short enough for thousands of commands. */
 const commandMs = 100;
+const patienceMs = 30_000;
 
 /** A server's stand-in daemon, which can be killed and started again over the same socket path, state and log. */
 export class ChaosDaemon extends StandInControl {
@@ -23,6 +25,11 @@ export class ChaosDaemon extends StandInControl {
     this.#build = build;
     mkdirSync(join(folder, 'run'), { recursive: true });
     this.socketPath = join(folder, 'run', 'dokku-daemon.sock');
+  }
+
+  /** With more patience than usual, since all of a run's processes share the machine. */
+  override control<R extends ControlRequest>(request: R): Promise<ControlResults[R['op']]> {
+    return super.control(request, patienceMs);
   }
 
   get alive(): boolean {
@@ -41,7 +48,10 @@ export class ChaosDaemon extends StandInControl {
       log: join(this.#folder, 'output.log'),
     });
     this.#child = child;
-    await waitFor(async () => (await this.status()).pid === child.pid, { describe: `the daemon in ${this.#folder}` });
+    await waitFor(async () => (await this.status()).pid === child.pid, {
+      timeout: patienceMs,
+      describe: `the daemon in ${this.#folder}`,
+    });
   }
 
   async kill(): Promise<void> {

@@ -88,7 +88,7 @@ export class Place {
   async #untilReady(process: RunningProcess): Promise<void> {
     const ready = this.#options.role === 'web' ? '"listening"' : '"worker started"';
     await waitFor(() => !process.alive || readFileSync(process.log, 'utf8').includes(ready), {
-      timeout: 20_000,
+      timeout: 60_000,
       describe: `${this.name} to be ready; its log is ${process.log}`,
     });
   }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { pause } from '../../worker/backoff.ts';
 import { waitFor } from '../support/process.ts';
 import { faults as receiverFaults } from '../support/receiver.ts';
@@ -71,6 +72,7 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
     else writeFileSync(join(folder, 'records.json'), JSON.stringify(records, infinityAsNull));
     return { ...verdict, records, folder };
   } catch (cause) {
+    writeFileSync(join(folder, 'failure.txt'), inspect(cause));
     throw new Error(`the run of seed ${options.seed} broke off; its logs are in ${folder}`, { cause });
   }
 }
@@ -131,7 +133,7 @@ async function leaveRecords(options: RunOptions, folder: string): Promise<Record
     };
   } finally {
     for (const controller of [faultsOver, givenUp, settled]) controller.abort();
-    await Promise.allSettled([all]);
+    await Promise.allSettled([striking, posting, watching]);
     await site.stop();
   }
 }

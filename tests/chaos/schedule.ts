@@ -44,17 +44,29 @@ function killFaults(site: Site, random: Random, over: AbortSignal): WeightedFaul
   ];
 }
 
-/** Strikes in all lanes until it is over. Resolves when every fault has passed. */
+/**
+ * Strikes in all lanes until it is over. Resolves when every fault has passed.
+ * @throws what a fault threw that could not be made or undone, when the other lanes have ended too
+ */
 export async function strike(lanes: readonly Lane[], random: Random, over: AbortSignal): Promise<void> {
+  const failed = new AbortController();
+  const ending = AbortSignal.any([over, failed.signal]);
   const run = async ({ name, gapMs, next }: Lane) => {
     const gaps = random.fork(`gaps of ${name}`);
     for (;;) {
-      await pause(gaps.between(...gapMs), over);
-      if (over.aborted) return;
+      await pause(gaps.between(...gapMs), ending);
+      if (ending.aborted) return;
       await next();
     }
   };
-  await Promise.all(lanes.map(run));
+  const running = lanes.map((lane) =>
+    run(lane).catch((error: unknown) => {
+      failed.abort();
+      throw error;
+    }),
+  );
+  await Promise.allSettled(running);
+  await Promise.all(running);
 }
 
 /** A deploy: old and new overlap, and the old one gets its SIGTERM twice. */
