@@ -79,19 +79,17 @@ describe('kill -9 before the claim commits', () => {
 
   test('a claim that commits after its worker died is ended by the new owner, which goes on', async () => {
     const blocker = await installation.database.$client.connect();
-    const { token } = await accept('apps:list');
-    await succeeded(token);
-    await blocker.query('BEGIN');
-    // The claim takes the lease's row and then waits for the command's.
-    const claim = holdRequest(postgres, 'claim_command');
+    // No claim comes between the command and the lock of its row.
+    postgres.hold();
     const first = await accept('config:set api KILLED=claim-under-way');
-    await claim.reached;
+    await blocker.query('BEGIN');
     await blocker.query('SELECT FROM dokku_api.commands WHERE token = $1 FOR UPDATE', [first.token]);
-    const { epoch } = await stored.lease();
-    claim.settle('forward');
+    postgres.resume();
+    // It has the lease's row, and waits for the command's.
     await waitFor(async () => (await stored.lockWaits('update "dokku_api"."commands"')) > 0, {
       describe: 'the claim to wait in Postgres',
     });
+    const { epoch } = await stored.lease();
     await replicas.killOwner();
     const killedAt = performance.now();
     const next = await accept('config:set api AFTER=claim-under-way');
