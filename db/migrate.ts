@@ -12,8 +12,6 @@ import { classifyFailedQuery, databaseErrorCode, unwrap } from './client.ts';
 import { importRubyApp, type RubyImport } from './ruby-import.ts';
 import { applyMigrations } from './schema-migrations.ts';
 
-export { newestMigration } from './schema-migrations.ts';
-
 /** Any number that nothing else takes: several releases at once go one after the other. */
 const lockKey = 7_236_519;
 

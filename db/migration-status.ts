@@ -1,7 +1,7 @@
 /** Whether the database has the schema that this version needs. */
 import { sql } from 'drizzle-orm';
 import { type Database, databaseErrorCode } from './client.ts';
-import { newestMigration } from './migrate.ts';
+import { newestMigration } from './schema-migrations.ts';
 
 /**
  * `pending`: `release` has not run yet, or not to its end. `newer`: a later version has migrated already, which this one
