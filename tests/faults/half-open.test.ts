@@ -1,5 +1,5 @@
 /** The network swallows every packet while connections stay open. What lost a packet stays dead when it is back. */
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { createInstallation, type Web } from '../support/installation.ts';
 import { instantWakeups } from '../support/instant-wakeups.ts';
 import { type TestProcess, waitFor } from '../support/process.ts';
@@ -9,8 +9,16 @@ import { timed } from '../support/timed.ts';
 
 const noticedWithinMs = 10_000;
 
-/** The tests run at once, each with processes of its own; `webs` are two, for two ways of being half-open. */
-async function installed() {
+/** The tests run at once, each with processes of its own. */
+let forPostgres: Awaited<ReturnType<typeof install>>;
+let forRedis: Awaited<ReturnType<typeof install>>;
+
+beforeAll(async () => {
+  [forPostgres, forRedis] = await Promise.all([install(), install()]);
+});
+
+/** `webs` are two, for two ways of being half-open. */
+async function install() {
   const installation = await createInstallation();
   const { databaseUrl, redis } = installation;
   const toRedis = await startProxy({ target: redis.url });
@@ -41,7 +49,7 @@ test.concurrent('Postgres: noticed within 10 s, nothing is sent meanwhile, and l
     worker,
     webs: [dropped, stranded],
     webs,
-  } = await installed();
+  } = forPostgres;
   await Promise.all(webs.map(fillPool));
 
   const allPacketsOfWeb = async () => {
@@ -89,7 +97,7 @@ test.concurrent('Redis: noticed within 10 s, in nobody’s way meanwhile, and le
     worker,
     webs,
     webs: [{ process: web }],
-  } = await installed();
+  } = forRedis;
   const saysAway = (process: TestProcess) => process.entries().some(({ msg }) => msg === 'Redis is out of reach');
   await instantWakeups(web);
   toRedis.drop();

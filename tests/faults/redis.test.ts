@@ -1,6 +1,6 @@
 /** Redis is emptied, restarted, away or wedged while a hundred commands are queued. */
 import { Redis } from 'ioredis';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { WireCommand } from '../../lib/command.ts';
 import { streamKey } from '../../lib/wakeups.ts';
 import { holdAnswer } from '../support/held-message.ts';
@@ -10,8 +10,15 @@ import { startProxy } from '../support/proxy.ts';
 import type { StandIn } from '../support/stand-in.ts';
 import { timed } from '../support/timed.ts';
 
-/** The tests run at once, each with processes of its own. `toRedis` is between the web process and Redis. */
-async function installed() {
+/** The tests run at once, each with processes of its own. */
+const installations: Awaited<ReturnType<typeof install>>[] = [];
+
+beforeAll(async () => {
+  installations.push(...(await Promise.all([install(), install(), install()])));
+});
+
+/** `toRedis` is between the web process and Redis. */
+async function install() {
   const installation = await createInstallation();
   const { redis } = installation;
   const toRedis = await startProxy({ target: redis.url });
@@ -19,8 +26,13 @@ async function installed() {
     installation.startWeb({ REDIS_URL: toRedis.url(redis.url) }),
     installation.startWorker(),
   ]);
-  await instantWakeups(web);
   return { web, redis, toRedis, daemon: installation.daemons.get('default') as StandIn };
+}
+
+function takeInstallation() {
+  const installation = installations.pop();
+  if (installation === undefined) throw new Error('there are more tests than installations');
+  return installation;
 }
 
 /** Accepts so many, one after the other, each within a second. */
@@ -41,6 +53,7 @@ type Fault = { begin: () => Promise<void> | void; end?: () => Promise<void> | vo
  * once, in order. Then wake-ups are instant again.
  */
 async function survives({ web, daemon }: { web: Web; daemon: StandIn }, name: string, fault: Fault) {
+  await instantWakeups(web);
   const hold = await daemon.hold(`config:set api ${name}=0`);
   const accepted = await acceptMany(web, name, 0, 50);
   await hold.held();
@@ -57,21 +70,24 @@ async function survives({ web, daemon }: { web: Web; daemon: StandIn }, name: st
   await instantWakeups(web);
 }
 
-describe.concurrent('a hundred queued: accepted within a second each, run once and in order; then wake-ups are instant', () => {
+describe.concurrent('a hundred queued: accepted within a second each, run once and in order; then wake-ups are instant', {
+  timeout: 60_000,
+}, () => {
   test('FLUSHALL, then a restart without persistence', async () => {
-    const parts = await installed();
+    const parts = takeInstallation();
     await survives(parts, 'FLUSHED', { begin: () => parts.redis.flush() });
     await survives(parts, 'RESTARTED', { begin: () => parts.redis.restart() });
   });
 
   test('away for as long as a hundred commands take, then wedged: it takes connections and never answers', async () => {
-    const parts = await installed();
+    const parts = takeInstallation();
     await survives(parts, 'AWAY', { begin: () => parts.redis.kill('SIGKILL'), end: () => parts.redis.restart() });
     await survives(parts, 'WEDGED', { begin: () => parts.redis.pause(), end: () => parts.redis.resume() });
   });
 
   test('XADD was done and its reply lost: announced once, sent once', async () => {
-    const { web, redis, toRedis, daemon } = await installed();
+    const { web, redis, toRedis, daemon } = takeInstallation();
+    await instantWakeups(web);
     const client = new Redis(redis.url);
     await client.del(streamKey('default'));
     const answer = holdAnswer(toRedis, 'xadd');
