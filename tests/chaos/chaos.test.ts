@@ -4,7 +4,7 @@ import { describeOutcome } from './report.ts';
 import { runChaos } from './run.ts';
 import { type Services, startServices } from './services.ts';
 
-const { CHAOS_SEED = '7', CHAOS_SECONDS = '12' } = process.env;
+const { CHAOS_SEED = '7', CHAOS_SECONDS = '10' } = process.env;
 const [seed, seconds] = [Number(CHAOS_SEED), Number(CHAOS_SECONDS)];
 
 let services: Services;
