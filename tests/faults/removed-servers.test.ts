@@ -91,12 +91,13 @@ test('a server is removed: queued commands fail as server_removed, a running one
 
   // It comes back, and Dokku is still at work there: what is asked of it now waits for the lock.
   await replicas.start();
+  await replicas.owner('eu');
   const back = await accept('eu', 'BACK');
   await waitFor(async () => (await daemonOf('eu').status()).waiting.length > 0, {
     describe: 'somebody to ask for the lock',
   });
   expect((await stored.lease('eu')).blockedBy).toBe(running.token);
-  expect(await stateOf(back)).toBe('queued');
+  expect(await stored.command(back.token)).toMatchObject({ state: 'queued', reason: null });
   await hold.release();
   expect(await web.final(back.token)).toMatchObject({ state: 'succeeded' });
 });
