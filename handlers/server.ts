@@ -7,36 +7,13 @@
  * An error that nobody handles ends the process with 1.
  */
 import { setMaxListeners } from 'node:events';
-import { ConfigError, readConfig } from '../lib/config.ts';
+import { ConfigError, readConfig, settingNames } from '../lib/config.ts';
 import { createLog } from '../lib/log.ts';
 import { createApp } from './app.ts';
 import { connectDependencies } from './dependencies.ts';
 import { describeError } from './error-report.ts';
 import { standardTiming } from './factory.ts';
 import { startWebServer } from './web-server.ts';
-
-function readWebConfig() {
-  return readConfig(process.env, [
-    'databaseUrl',
-    'redisUrl',
-    'secretKeys',
-    'port',
-    'host',
-    'defaultSocket',
-    'moreServers',
-    'jsonServers',
-    'commandTimeoutSeconds',
-    'daemonWaitSeconds',
-    'syncWaitSeconds',
-    'resultMaximumBytes',
-    'rateLimit',
-    'callbackAllow',
-    'trustedProxies',
-    'leaseSeconds',
-    'retentionDays',
-    'logLevel',
-  ]);
-}
 
 /** Why nothing can listen there, in a line that says what to do. */
 function listenProblem(error: unknown, host: string, port: number): string | null {
@@ -55,7 +32,7 @@ function listenProblem(error: unknown, host: string, port: number): string | nul
 }
 
 async function serve(): Promise<void> {
-  const config = readWebConfig();
+  const config = readConfig(process.env, settingNames);
   const log = createLog('web', config.logLevel);
   const stop = new AbortController();
   // Each request that lasts listens to it.

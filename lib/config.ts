@@ -134,6 +134,9 @@ const settings = {
 type Settings = typeof settings;
 export type Config = { [Name in keyof Settings]: v.InferOutput<Settings[Name]['schema']> };
 
+/** Every setting: what the web process reads. */
+export const settingNames = Object.keys(settings) as (keyof Config)[];
+
 /**
  * Reads the named settings from the environment. An empty variable counts as missing.
  * @throws ConfigError with one line that names the variable and says what is expected, never its value.

@@ -8,10 +8,23 @@ import type { Log } from '../lib/log.ts';
 /** The steps of a run between which a process can die, in their order. */
 export type RunPhase = 'claiming' | 'claimed' | 'sent' | 'answered' | 'stored';
 
-export type WorkerConfig = Pick<
-  Config,
-  'leaseSeconds' | 'daemonWaitSeconds' | 'resultMaximumBytes' | 'retentionDays' | 'callbackAllow' | 'secretKeys'
->;
+/** The settings that a worker process reads. */
+export const workerSettings = [
+  'databaseUrl',
+  'redisUrl',
+  'secretKeys',
+  'defaultSocket',
+  'moreServers',
+  'jsonServers',
+  'daemonWaitSeconds',
+  'resultMaximumBytes',
+  'callbackAllow',
+  'leaseSeconds',
+  'retentionDays',
+  'logLevel',
+] as const satisfies readonly (keyof Config)[];
+
+export type WorkerConfig = Pick<Config, (typeof workerSettings)[number]>;
 
 /** What every part of the worker is given. */
 export type WorkerContext = {

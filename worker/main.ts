@@ -10,27 +10,11 @@
  */
 import { ConfigError, readConfig } from '../lib/config.ts';
 import { createLog } from '../lib/log.ts';
+import { workerSettings } from './context.ts';
 import { runWorker } from './worker.ts';
 
-function readWorkerConfig() {
-  return readConfig(process.env, [
-    'databaseUrl',
-    'redisUrl',
-    'secretKeys',
-    'defaultSocket',
-    'moreServers',
-    'jsonServers',
-    'daemonWaitSeconds',
-    'resultMaximumBytes',
-    'callbackAllow',
-    'leaseSeconds',
-    'retentionDays',
-    'logLevel',
-  ]);
-}
-
 try {
-  const config = readWorkerConfig();
+  const config = readConfig(process.env, workerSettings);
   const log = createLog('worker', config.logLevel);
   const stop = new AbortController();
   // `disconnect`: the process that started this one with a channel to it, as `npm start` does, is gone.

@@ -9,7 +9,7 @@ import type { CommandRow } from '../db/schema.ts';
 import { createCallbackClient } from '../lib/callback-request.ts';
 import { isFinal } from '../lib/command.ts';
 import { publishChange } from '../lib/command-events.ts';
-import { type Config, type Server, serversOf } from '../lib/config.ts';
+import { type Server, serversOf } from '../lib/config.ts';
 import type { Log } from '../lib/log.ts';
 import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader } from '../lib/redis.ts';
 import { createSeal } from '../lib/seal.ts';
@@ -25,7 +25,7 @@ import { sweep } from './sweep.ts';
 const minuteMs = 60_000;
 
 export type WorkerOptions = {
-  config: WorkerConfig & Pick<Config, 'databaseUrl' | 'redisUrl' | 'defaultSocket' | 'moreServers' | 'jsonServers'>;
+  config: WorkerConfig;
   log: Log;
   /** Aborted when the worker is to stop. */
   stopping: AbortSignal;

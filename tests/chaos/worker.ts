@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connectDatabase, type Database } from '../../db/client.ts';
 import { readConfig } from '../../lib/config.ts';
 import { createLog } from '../../lib/log.ts';
-import type { RunPhase, WorkerContext } from '../../worker/context.ts';
+import { type RunPhase, type WorkerContext, workerSettings } from '../../worker/context.ts';
 import { runWorker } from '../../worker/worker.ts';
 import { monotonicMs } from './clock.ts';
 import { type MutationName, mutations } from './mutations.ts';
@@ -16,20 +16,7 @@ import type { PhaseEntry } from './records.ts';
 
 const { CHAOS_FOLDER: folder = '', CHAOS_PROCESS: number = '', CHAOS_MUTATION: mutation } = process.env;
 
-const config = readConfig(process.env, [
-  'databaseUrl',
-  'redisUrl',
-  'secretKeys',
-  'defaultSocket',
-  'moreServers',
-  'jsonServers',
-  'daemonWaitSeconds',
-  'resultMaximumBytes',
-  'callbackAllow',
-  'leaseSeconds',
-  'retentionDays',
-  'logLevel',
-]);
+const config = readConfig(process.env, workerSettings);
 
 const steps = openSync(join(folder, `steps-${number}.jsonl`), 'a');
 const looks = [monotonicMs(), monotonicMs()];

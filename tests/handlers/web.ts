@@ -8,7 +8,7 @@ import { type Dependencies, standardTiming, type Timing } from '../../handlers/f
 import { startWebServer } from '../../handlers/web-server.ts';
 import type { CommandReason } from '../../lib/command.ts';
 import { publishChange } from '../../lib/command-events.ts';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig, settingNames } from '../../lib/config.ts';
 import type { NewKey } from '../../lib/key.ts';
 import { CircuitBreaker, connectProducer } from '../../lib/redis.ts';
 
@@ -54,26 +54,7 @@ export async function startWeb(options: {
     HOST: '127.0.0.1',
     ...options.settings,
   };
-  const config = readConfig(environment, [
-    'databaseUrl',
-    'redisUrl',
-    'secretKeys',
-    'port',
-    'host',
-    'defaultSocket',
-    'moreServers',
-    'jsonServers',
-    'commandTimeoutSeconds',
-    'daemonWaitSeconds',
-    'syncWaitSeconds',
-    'resultMaximumBytes',
-    'rateLimit',
-    'callbackAllow',
-    'trustedProxies',
-    'leaseSeconds',
-    'retentionDays',
-    'logLevel',
-  ]);
+  const config = readConfig(environment, settingNames);
   const log: Record<string, unknown>[] = [];
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);

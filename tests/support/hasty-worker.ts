@@ -1,22 +1,10 @@
 /** The worker process, but that it takes a server for removed after `REMOVED_AFTER_MS` in place of a minute. */
 import { readConfig } from '../../lib/config.ts';
 import { createLog } from '../../lib/log.ts';
+import { workerSettings } from '../../worker/context.ts';
 import { runWorker } from '../../worker/worker.ts';
 
-const config = readConfig(process.env, [
-  'databaseUrl',
-  'redisUrl',
-  'secretKeys',
-  'defaultSocket',
-  'moreServers',
-  'jsonServers',
-  'daemonWaitSeconds',
-  'resultMaximumBytes',
-  'callbackAllow',
-  'leaseSeconds',
-  'retentionDays',
-  'logLevel',
-]);
+const config = readConfig(process.env, workerSettings);
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 await runWorker({
