@@ -2,24 +2,25 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { ApiError } from '../lib/errors.ts';
 import { classifyFailedQuery, type Database } from './client.ts';
-import { createIdempotency, type IdempotentRequest, idempotencyKeyReused, remember } from './idempotency.ts';
+import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
 
+const fields = [
+  'token',
+  'server',
+  'command',
+  'callbackUrl',
+  'timeoutSeconds',
+  'retryOf',
+  'legacyRetry',
+  'keyId',
+  'createdBy',
+  'owner',
+  'requestId',
+] as const satisfies readonly (keyof CommandRow)[];
+
 /** A command that passed every check. */
-export type NewCommand = Pick<
-  CommandRow,
-  | 'token'
-  | 'server'
-  | 'command'
-  | 'callbackUrl'
-  | 'timeoutSeconds'
-  | 'retryOf'
-  | 'legacyRetry'
-  | 'keyId'
-  | 'createdBy'
-  | 'owner'
-  | 'requestId'
->;
+export type NewCommand = Pick<CommandRow, (typeof fields)[number]>;
 
 /** The command, and whether it is that of an earlier request. */
 export type Accepted = { row: CommandRow; replayed: boolean };
@@ -30,19 +31,6 @@ export type Accept = ReturnType<typeof createAccept>;
 
 export function createAccept(database: Database) {
   const idempotency = createIdempotency(database);
-  const fields = [
-    'token',
-    'server',
-    'command',
-    'callbackUrl',
-    'timeoutSeconds',
-    'retryOf',
-    'legacyRetry',
-    'keyId',
-    'createdBy',
-    'owner',
-    'requestId',
-  ] as const;
   const insertStatement = database
     .insert(commands)
     .values(Object.fromEntries(fields.map((field) => [field, sql.placeholder(field)])) as never)
@@ -68,11 +56,8 @@ export function createAccept(database: Database) {
     const [own] = await database.select().from(commands).where(eq(commands.token, command.token));
     if (own) return { row: own, replayed: false };
     const remembered = request && (await idempotency.find(request));
-    if (remembered && request) {
-      if (!remembered.fingerprint.equals(request.fingerprint)) {
-        throw idempotencyKeyReused();
-      }
-      const [first] = await database.select().from(commands).where(eq(commands.token, remembered.token));
+    if (remembered !== null) {
+      const [first] = await database.select().from(commands).where(eq(commands.token, remembered));
       return first ? { row: first, replayed: true } : null;
     }
     if (command.retryOf === null) return null;

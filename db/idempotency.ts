@@ -14,8 +14,11 @@ export type Idempotency = ReturnType<typeof createIdempotency>;
 
 export function createIdempotency(database: Database) {
   return {
-    /** The token that the first request with this key led to, and what that request was. */
-    async find(request: IdempotentRequest): Promise<{ token: string; fingerprint: Buffer } | null> {
+    /**
+     * The token that the first request with this key led to; null where none is remembered.
+     * @throws ApiError `idempotency_key_reused` where that was another request
+     */
+    async find(request: IdempotentRequest): Promise<string | null> {
       const [row] = await database
         .select({ token: idempotencyKeys.token, fingerprint: idempotencyKeys.fingerprint })
         .from(idempotencyKeys)
@@ -26,7 +29,14 @@ export function createIdempotency(database: Database) {
             sql`${idempotencyKeys.createdAt} > now() - ${remembered}`,
           ),
         );
-      return row ?? null;
+      if (row === undefined) return null;
+      if (!row.fingerprint.equals(request.fingerprint)) {
+        throw new ApiError(
+          'idempotency_key_reused',
+          'This Idempotency-Key was sent with another request before. Send a new key with each new request.',
+        );
+      }
+      return row.token;
     },
 
     async deleteExpired(): Promise<void> {
@@ -48,12 +58,4 @@ export function remember(database: Database, request: IdempotentRequest, token: 
       set fingerprint = excluded.fingerprint, token = excluded.token, created_at = now()
       where ${idempotencyKeys.createdAt} <= now() - ${remembered}
     returning token`);
-}
-
-/** For a key that came with another request than the first. */
-export function idempotencyKeyReused(): ApiError {
-  return new ApiError(
-    'idempotency_key_reused',
-    'This Idempotency-Key was sent with another request before. Send a new key with each new request.',
-  );
 }
