@@ -7,6 +7,7 @@ import { classifyFailedQuery, databaseErrorCode } from '../db/client.ts';
 import type { RunResult } from '../db/commands.ts';
 import type { CommandRow } from '../db/schema.ts';
 import type { DaemonConnection, Outcome } from '../lib/daemon/connection.ts';
+import { answered } from './answered.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -193,13 +194,9 @@ async function untilAnswered<Result>(
   query: () => Promise<Result>,
 ): Promise<Result | null> {
   for (let failures = 0; !lease.ended || failures === 0; failures++) {
-    try {
-      return await query();
-    } catch (error) {
-      if (classifyFailedQuery(error) === 'rejected') throw error;
-      context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, `${what} failed`);
-      await pause(backoffMs(failures, 1000), lease.signal);
-    }
+    const result = await answered(context, { server: lease.server }, `${what} failed`, query);
+    if (result !== undefined) return result;
+    await pause(backoffMs(failures, 1000), lease.signal);
   }
   return null;
 }

@@ -2,10 +2,10 @@
  * One server's life under one lease: clear the way, then as long as the lease is held, one command after the other;
  * blocked servers wait for Dokku's lock, unreachable ones back off. The lease is released only with nothing in hand.
  */
-import { classifyFailedQuery, databaseErrorCode } from '../db/client.ts';
 import type { Server } from '../lib/config.ts';
 import type { DaemonConnection } from '../lib/daemon/connection.ts';
 import { DaemonUnavailable } from '../lib/daemon/daemon-unavailable.ts';
+import { answered } from './answered.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -95,23 +95,17 @@ async function sitOut(
 }
 
 async function chargeWait(context: WorkerContext, lease: HeldLease, elapsedMs: number): Promise<void> {
-  try {
-    const failed = await context.commands.chargeWait(lease, elapsedMs, context.config.daemonWaitSeconds * 1000);
-    if (failed === null) return;
-    const { server, token, requestId, state, reason } = failed;
-    context.log.warn({ server, token, request_id: requestId, state, reason }, 'command ended');
-    context.announceChange(failed);
-  } catch (error) {
-    if (classifyFailedQuery(error) === 'rejected') throw error;
-    context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'wait not charged');
-  }
+  const failed = await answered(context, { server: lease.server }, 'wait not charged', () =>
+    context.commands.chargeWait(lease, elapsedMs, context.config.daemonWaitSeconds * 1000),
+  );
+  if (!failed) return;
+  const { server, token, requestId, state, reason } = failed;
+  context.log.warn({ server, token, request_id: requestId, state, reason }, 'command ended');
+  context.announceChange(failed);
 }
 
 async function markReachable(context: WorkerContext, lease: HeldLease, reachable: boolean): Promise<void> {
-  try {
-    await context.leases.markReachable(lease, reachable);
-  } catch (error) {
-    if (classifyFailedQuery(error) === 'rejected') throw error;
-    context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'reachability not recorded');
-  }
+  await answered(context, { server: lease.server }, 'reachability not recorded', () =>
+    context.leases.markReachable(lease, reachable),
+  );
 }

@@ -1,8 +1,8 @@
-import { classifyFailedQuery, databaseErrorCode } from '../db/client.ts';
 import type { Server } from '../lib/config.ts';
 import { identifySocket } from '../lib/daemon/connection.ts';
 import { DaemonUnavailable } from '../lib/daemon/daemon-unavailable.ts';
 import { probe } from '../lib/daemon/probe.ts';
+import { answered } from './answered.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -24,14 +24,16 @@ export async function unblock(
   unansweredOn: string | undefined,
   over: AbortSignal,
 ): Promise<boolean> {
+  const ask = <Result>(query: () => Promise<Result>) =>
+    answered(context, { server: lease.server }, 'unblocking not recorded', query);
   for (let failures = 0; !over.aborted && !lease.releaseAsked; failures++) {
-    const blockedBy = await answered(context, lease, () => context.leases.findBlock(lease));
+    const blockedBy = await ask(() => context.leases.findBlock(lease));
     if (blockedBy === null) {
       lease.blocked = false;
       return !lease.ended;
     }
     if (blockedBy !== undefined && (await isLockFree(server, unansweredOn, over))) {
-      const ended = await answered(context, lease, () => context.leases.unblock(lease, blockedBy));
+      const ended = await ask(() => context.leases.unblock(lease, blockedBy));
       if (ended) context.log.info({ server: lease.server }, 'server unblocked');
       // Where it is not known, or not so, the next look tells.
       if (ended !== undefined) continue;
@@ -54,20 +56,5 @@ async function isMadeAnew(server: Server, identity: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof DaemonUnavailable) return true;
     throw error;
-  }
-}
-
-/** Undefined where Postgres did not answer. */
-async function answered<Result>(
-  context: WorkerContext,
-  lease: HeldLease,
-  query: () => Promise<Result>,
-): Promise<Result | undefined> {
-  try {
-    return await query();
-  } catch (error) {
-    if (classifyFailedQuery(error) === 'rejected') throw error;
-    context.log.warn({ server: lease.server, code: databaseErrorCode(error) }, 'unblocking not recorded');
-    return undefined;
   }
 }

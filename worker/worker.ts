@@ -11,6 +11,7 @@ import { isFinal } from '../lib/command.ts';
 import { publishChange } from '../lib/command-events.ts';
 import { type Server, serversOf } from '../lib/config.ts';
 import type { Log } from '../lib/log.ts';
+import { onceInAWhile } from '../lib/once-in-a-while.ts';
 import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader } from '../lib/redis.ts';
 import { createSeal } from '../lib/seal.ts';
 import { version } from '../lib/version.ts';
@@ -42,7 +43,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { config, log, stopping, onFatal, removedAfterMs = minuteMs } = options;
   const id = randomUUID();
   const servers = new Map(serversOf(config).map((server) => [server.name, server]));
-  const redisFailed = onceAtATime((error) => log.warn({ code: codeOf(error) }, 'Redis is out of reach'));
+  const redisFailed = onceInAWhile(
+    () => performance.now(),
+    (error) => log.warn({ code: codeOf(error) }, 'Redis is out of reach'),
+  );
   const database = connectDatabase(config.databaseUrl, { maximum: 10, onError: noteLostConnection(log) });
   const leaseDatabase = connectDatabase(config.databaseUrl, {
     maximum: 2,
@@ -108,14 +112,4 @@ function codeOf(error: unknown): string {
 
 function noteLostConnection(log: Log) {
   return (error: Error) => log.warn({ code: codeOf(error) }, 'a connection to Postgres was lost');
-}
-
-/** A Redis that is away fails at each try to reconnect: said once in ten seconds. */
-function onceAtATime(say: (error: Error) => void): (error: Error) => void {
-  let saidAt = Number.NEGATIVE_INFINITY;
-  return (error) => {
-    if (performance.now() - saidAt < 10_000) return;
-    saidAt = performance.now();
-    say(error);
-  };
 }

@@ -1,9 +1,9 @@
-import { classifyFailedQuery, databaseErrorCode } from '../../db/client.ts';
 import type { AttemptEnd, DueDelivery } from '../../db/deliveries.ts';
 import type { CallbackAnswer, CallbackClient } from '../../lib/callback-request.ts';
 import { toWire } from '../../lib/command.ts';
 import type { Seal } from '../../lib/seal.ts';
 import { signWebhook } from '../../lib/webhook.ts';
+import { answered } from '../answered.ts';
 import { pause } from '../backoff.ts';
 import type { WorkerContext } from '../context.ts';
 import { Notifier } from '../notifier.ts';
@@ -43,14 +43,11 @@ export class CallbackDeliverer {
   async #sendDue(): Promise<void> {
     const free = mostAtOnce - this.#sending.size;
     if (free === 0) return;
-    try {
-      const underWay = [...this.#sending.values()];
-      for (const due of await this.#context.deliveries.takeDue(free, mostPerHost, underWay)) this.#begin(due);
-    } catch (error) {
-      if (classifyFailedQuery(error) === 'rejected') throw error;
-      this.#context.log.warn({ code: databaseErrorCode(error) }, 'looking for due callbacks failed');
-      await pause(1000, this.#context.stopping);
-    }
+    const due = await answered(this.#context, {}, 'looking for due callbacks failed', () =>
+      this.#context.deliveries.takeDue(free, mostPerHost, [...this.#sending.values()]),
+    );
+    for (const delivery of due ?? []) this.#begin(delivery);
+    if (due === undefined) await pause(1000, this.#context.stopping);
   }
 
   #begin(due: DueDelivery): void {
