@@ -49,6 +49,13 @@ export type Web = {
   final(token: string, timeout?: number): Promise<WireCommand>;
 };
 
+const open = new Set<Database>();
+
+// Before the databases are dropped: their files' hooks were registered earlier, and run later.
+afterAll(async () => {
+  for (const database of open) await database.$client.end();
+});
+
 export async function createInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const [first = 'default', ...more] = options.servers ?? ['default'];
   if (first !== 'default') throw new Error('the first server is always default');
@@ -60,7 +67,7 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
   const daemons = new Map<string, StandIn>(standIns);
   const socketOf = (name: string) => daemons.get(name)?.socketPath ?? '';
   const database = connectDatabase(databaseUrl, { maximum: 4, onError: () => undefined });
-  afterAll(async () => await database.$client.end());
+  open.add(database);
   const env = {
     DATABASE_URL: options.through?.databaseUrl?.(databaseUrl) ?? databaseUrl,
     REDIS_URL: options.through?.redisUrl?.(redis.url) ?? redis.url,
