@@ -125,7 +125,7 @@ test('due callbacks are taken without a look at the others, though most are of a
 
 test('Idempotency-Keys are found and forgotten', async () => {
   const idempotency = createIdempotency(explained.database);
-  const request = { keyId: 1, idempotencyKey: 'request 5', fingerprint: Buffer.from('a') };
+  const request = { keyId: 1, idempotencyKey: 'request 5', fingerprint: Buffer.from([0]) };
   await expectBounded(() => idempotency.find(request), { index: 'idempotency_keys_pkey', rows: 1, pages: 50 });
   const bound = { index: 'idempotency_keys_created_at', rows: 3000, pages: 4000 };
   await expectBounded(() => idempotency.deleteExpired(), bound);
