@@ -29,28 +29,26 @@ const retry = (method: string): Success => {
   };
 };
 
-/** An event stream's beginning: its head, and its text up to the first whole event. */
+/** An event stream's head, and its first event of one command: others may be told of again, as they ended before. */
 async function firstEvent(
   url: string,
   headers: Record<string, string>,
+  token: string,
   cause: () => Promise<unknown>,
 ): Promise<Answer> {
   const leaving = new AbortController();
   const response = await fetch(url, { headers, signal: leaving.signal });
-  const cut = cause();
-  let body = '';
+  const caused = cause();
+  let text = '';
+  let event: string | undefined;
   for await (const chunk of response.body ?? []) {
-    body += Buffer.from(chunk).toString();
-    if (/^data: .*\n\n/m.test(body)) break;
+    text += Buffer.from(chunk).toString();
+    event = text.match(/^event: .*\nid: .*\ndata: .*\n\n/gm)?.find((told) => told.includes(token));
+    if (event !== undefined) break;
   }
-  await cut;
+  await caused;
   leaving.abort();
-  return {
-    status: response.status,
-    headers: Object.fromEntries(response.headers),
-    // The stream of all says first where it stands.
-    body: body.slice(body.indexOf('event: ')),
-  };
+  return { status: response.status, headers: Object.fromEntries(response.headers), body: event ?? text };
 }
 
 /** A callback that was taken at the first attempt, as read, or as sent again. */
@@ -137,7 +135,7 @@ export const successes: Record<string, Success> = {
   'streamCommands 200 text/event-stream example': async (world) => {
     const { token } = await world.queued();
     const claimed = await world.claim(token);
-    return await firstEvent(`${world.web.url}/events`, world.key.headers, () => world.web.finish(claimed, apps));
+    return await firstEvent(`${world.web.url}/events`, world.key.headers, token, () => world.web.finish(claimed, apps));
   },
   'retryCommand 202 application/json example': retry('POST'),
   'retryCommandByGet 202 application/json example': retry('GET'),
