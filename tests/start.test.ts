@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,9 @@ function checkout(uid?: number): string {
   for (const name of sources) cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   mkdirSync(join(folder, '.local'));
-  cpSync(inject('cacheFolder'), join(folder, '.local', 'cache'), { recursive: true });
+  // There is none where a Redis is installed.
+  const cache = inject('cacheFolder');
+  if (existsSync(cache)) cpSync(cache, join(folder, '.local', 'cache'), { recursive: true });
   if (uid !== undefined) for (const path of [above, folder, join(folder, '.local')]) chownSync(path, uid, uid);
   chmodSync(above, 0o700);
   return folder;
