@@ -10,6 +10,7 @@ import { inTime } from '../lib/in-time.ts';
 import { onceInAWhile } from '../lib/once-in-a-while.ts';
 import { remembered } from '../lib/remembered.ts';
 import { streamStatus } from '../lib/stream-status.ts';
+import { countMalformed } from '../lib/wakeups.ts';
 import { silenceSeconds } from '../lib/worker-silence.ts';
 import { describeError } from './error-report.ts';
 import type { Dependencies } from './factory.ts';
@@ -54,8 +55,17 @@ export function createFleetLook({
   }
 
   async function readRedis(): Promise<void> {
-    const seen = await Promise.all(servers.map(async (server) => [server, await streamStatus(redis, server)] as const));
-    for (const [server, status] of seen) {
+    const seen = await Promise.all(
+      servers.map(async (server) => {
+        const [status, malformed] = await Promise.all([streamStatus(redis, server), countMalformed(redis, server)]);
+        return { server, status, malformed };
+      }),
+    );
+    for (const { server, status, malformed } of seen) {
+      if (malformed !== null) {
+        fleet.streamMalformed.remove({ server });
+        fleet.streamMalformed.inc({ server }, malformed);
+      }
       if (status === 'no group') continue;
       if (status.lag !== null) fleet.streamUnread.set({ server }, status.lag);
       fleet.streamUnreadAge.set({ server }, Math.max(0, status.oldestUnreadMs ?? 0) / 1000);

@@ -100,6 +100,11 @@ export function createFleetMetrics(registry: Registry) {
       "How old the first entry of the server's stream is that no worker has read; 0 where all are read. Read from Redis.",
       ['server'],
     ),
+    streamMalformed: counter(
+      'stream_malformed_entries_total',
+      "Entries read from the server's stream that dokku-api did not write so. Begins anew when Redis is emptied. Read from Redis.",
+      ['server'],
+    ),
   };
   return {
     ...metrics,

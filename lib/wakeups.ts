@@ -12,15 +12,26 @@ export function streamKey(server: string): string {
   return `{dokku-api}:commands:${server}`;
 }
 
+/** How many malformed entries were read from the server's stream since Redis was last emptied. */
+export function malformedKey(server: string): string {
+  return `{dokku-api}:malformed:${server}`;
+}
+
 /**
- * Announces a command that is stored.
+ * Announces a command that is stored, by an entry as `isWellFormed` describes it.
  * @throws where Redis did not take it; the caller counts that and goes on
  */
 export async function announce(redis: Redis, breaker: CircuitBreaker, server: string, token: string): Promise<void> {
   await breaker.run(() => redis.xadd(streamKey(server), 'MAXLEN', '~', '1000', '*', 'token', token));
 }
 
-export type Wakeup = { key: string; entry: string };
+/** What `announce` writes, and nothing else: one field, `token`, with 64 hex digits. */
+function isWellFormed(fields: readonly string[]): boolean {
+  const [name, token = ''] = fields;
+  return fields.length === 2 && name === 'token' && /^[0-9a-f]{64}$/.test(token);
+}
+
+export type Wakeup = { key: string; entry: string; wellFormed: boolean };
 
 /**
  * Waits up to `blockMs` for entries on the servers' streams. Makes missing streams and groups, at the stream's end:
@@ -44,7 +55,9 @@ export async function readWakeups(
       ...streams,
       ...streams.map(() => '>'),
     )) as [string, [string, string[]][]][] | null;
-    return (reply ?? []).flatMap(([key, entries]) => entries.map(([entry]) => ({ key, entry })));
+    return (reply ?? []).flatMap(([key, entries]) =>
+      entries.map(([entry, fields]) => ({ key, entry, wellFormed: isWellFormed(fields) })),
+    );
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOGROUP'))) throw error;
     await Promise.all(streams.map((stream) => createGroup(redis, stream)));
@@ -52,11 +65,24 @@ export async function readWakeups(
   }
 }
 
-/** Acknowledged as they are taken: nothing is ever retried from the pending list. */
+/** Acknowledged as they are taken: nothing is ever retried from the pending list. Malformed ones are counted there. */
 export async function acknowledge(redis: Redis, wakeups: readonly Wakeup[]): Promise<void> {
-  const byStream = new Map<string, string[]>();
-  for (const { key, entry } of wakeups) byStream.set(key, [...(byStream.get(key) ?? []), entry]);
-  await Promise.all([...byStream].map(([key, entries]) => redis.xack(key, consumerGroup, ...entries)));
+  const streams = new Set(wakeups.map(({ key }) => key));
+  const asked = [...streams].flatMap((key) => {
+    const ofStream = wakeups.filter((wakeup) => wakeup.key === key);
+    const malformed = ofStream.filter(({ wellFormed }) => !wellFormed).length;
+    return [
+      redis.xack(key, consumerGroup, ...ofStream.map(({ entry }) => entry)),
+      ...(malformed > 0 ? [redis.incrby(malformedKey(serverOfStream(key)), malformed)] : []),
+    ];
+  });
+  await Promise.all(asked);
+}
+
+/** Null where what stands in the counter's place is no count. */
+export async function countMalformed(redis: Redis, server: string): Promise<number | null> {
+  const count = Number((await redis.get(malformedKey(server))) ?? 0);
+  return Number.isInteger(count) && count >= 0 ? count : null;
 }
 
 /** The server whose stream it is. */

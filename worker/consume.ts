@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { onceInAWhile } from '../lib/once-in-a-while.ts';
 import { acknowledge, readWakeups, serverOfStream } from '../lib/wakeups.ts';
 import { pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
@@ -10,7 +11,8 @@ const blockMs = 2000;
 
 /**
  * The consumer group: reads the streams of the held servers, acknowledges, and asks each server's run to look at its
- * queue. What an entry holds is never trusted, so a malformed one does no more than a well-formed one.
+ * queue. What an entry holds is never trusted: a malformed one does no more than a well-formed one, and is counted, since
+ * somebody else than dokku-api wrote it.
  */
 export async function consume(
   context: WorkerContext,
@@ -25,6 +27,10 @@ export async function consume(
 ): Promise<void> {
   const { reader, producer, held, heldChanged } = options;
   let failing = false;
+  let malformed = 0;
+  const sayMalformed = onceInAWhile(context.now, () =>
+    context.log.warn({ malformed }, 'entries of the streams are malformed: see who else has the password of Redis'),
+  );
   const stop = () => reader.disconnect();
   context.stopping.addEventListener('abort', stop, { once: true });
   if (context.stopping.aborted) stop();
@@ -36,6 +42,9 @@ export async function consume(
     try {
       const wakeups = await readWakeups(reader, { servers: [...held.keys()], consumer: context.id, blockMs });
       for (const server of new Set(wakeups.map(({ key }) => serverOfStream(key)))) held.get(server)?.attention.notify();
+      const strange = wakeups.filter(({ wellFormed }) => !wellFormed).length;
+      malformed += strange;
+      if (strange > 0) sayMalformed(undefined);
       if (wakeups.length > 0) await acknowledge(producer, wakeups);
       failing = false;
     } catch (error) {

@@ -1,7 +1,7 @@
 /** Anybody with a password writes what they like into the streams, and removes groups: hints may be wrong, and no more. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { consumerGroup, streamKey } from '../../lib/wakeups.ts';
+import { consumerGroup, malformedKey, streamKey } from '../../lib/wakeups.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
 import { instantWakeups } from '../support/instant-wakeups.ts';
 import { type TestProcess, waitFor } from '../support/process.ts';
@@ -43,30 +43,66 @@ async function allAcknowledged() {
 
 const groupExists = async () => String(await redis.xinfo('GROUPS', stream)).includes(consumerGroup);
 
-test('entries with missing, wrong and hostile fields: acknowledged, and the loop goes on', async () => {
+/** What GET /metrics says, which serves for some seconds. */
+async function malformedCounted(): Promise<number> {
+  const text = await (await web.get('/metrics')).text();
+  const [, count = '-1'] = /^dokku_api_stream_malformed_entries_total\{server="default"\} (\d+)$/m.exec(text) ?? [];
+  return Number(count);
+}
+
+test('entries with missing, wrong and hostile fields: counted, acknowledged, and the loop goes on', async () => {
   const queued = await web.accept({ cmd: 'config:set api HOSTILE=before' });
   await web.final(queued.token);
   await allAcknowledged();
+  expect(await malformedCounted()).toBe(0);
   const requests = daemon.logEntries().filter(({ event }) => event === 'request').length;
-  const entries: string[][] = [
-    ['nothing', ''],
-    ['token', ''],
+  // Of commands that are over, or that never were: as good as a hint that came late.
+  const wellFormed = [
     ['token', 'f'.repeat(64)],
     ['token', queued.token],
+  ];
+  const malformed: (string | Buffer)[][] = [
+    ['nothing', ''],
+    ['token', ''],
+    ['token', 'F'.repeat(64)],
+    ['TOKEN', queued.token],
     ['token', '../../etc/passwd\r\nXADD x'],
+    ['token', `${queued.token}\n`],
     ['TOKEN', queued.token, 'token', queued.token],
+    ['token', queued.token, 'token', queued.token],
     ['token', 'x'.repeat(5_000_000)],
     ['__proto__', 'polluted', 'constructor', 'polluted'],
     ['token', '\u0000\ud83d\ude80'],
+    [Buffer.from([0xff, 0xfe]), Buffer.from([0x00, 0x80])],
   ];
-  for (const fields of entries) await redis.xadd(stream, '*', ...fields);
-  await redis.xadd(stream, '*', Buffer.from([0xff, 0xfe]), Buffer.from([0x00, 0x80]));
+  for (const fields of [...wellFormed, ...malformed]) await redis.xadd(stream, '*', ...fields);
   await allAcknowledged();
+  await waitFor(async () => (await malformedCounted()) === malformed.length, {
+    timeout: 10_000,
+    describe: 'the metrics to count what is malformed, and no more',
+  });
+  await worker.waitForLog(({ msg }) => String(msg).startsWith('entries of the streams are malformed'));
   await instantWakeups(web);
   // Nothing of it was run, and nothing again.
   expect(daemon.timesSent('config:set api HOSTILE=before')).toBe(1);
   const sent = daemon.logEntries().flatMap((entry) => (entry.event === 'request' ? [entry.line] : []));
   expect(new Set(sent.slice(requests))).toEqual(new Set(['apps:list']));
+});
+
+test('something else stands in the place of the count: the loop goes on, and it counts again once that is gone', async () => {
+  for (const inTheWay of ['no count', '9223372036854775807']) {
+    await redis.set(malformedKey('default'), inTheWay);
+    await redis.xadd(stream, '*', 'nothing', '');
+    await allAcknowledged();
+    await instantWakeups(web);
+    expect(await redis.get(malformedKey('default'))).toBe(inTheWay);
+  }
+  await redis.del(malformedKey('default'));
+  await redis.xadd(stream, '*', 'nothing', '');
+  await waitFor(async () => (await malformedCounted()) === 1, {
+    timeout: 10_000,
+    describe: 'the metrics to count one',
+  });
 });
 
 test('messages about changes in forms that are not known: passed over', async () => {

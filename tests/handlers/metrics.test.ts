@@ -79,6 +79,8 @@ test('servers and their queues, commands that end, leases and workers', async ()
     'dokku_api_dependency_up{dependency="postgres"}': 1,
     'dokku_api_dependency_up{dependency="redis"}': 1,
     'dokku_api_stream_unread_seconds{server="default"}': 0,
+    'dokku_api_stream_malformed_entries_total{server="default"}': 0,
+    'dokku_api_stream_malformed_entries_total{server="eu"}': 0,
   });
   expect(blocked.get('dokku_api_command_run_seconds_sum{server="default"}')).toBeGreaterThanOrEqual(1);
   expect(blocked.get('dokku_api_server_state_seconds{server="default"}')).toBeGreaterThan(0);
