@@ -18,7 +18,16 @@ type CommandsEnd = {
  * The one statement by which commands become final: state, result, delivery and, where asked, the server's block are
  * stored together. The lease is locked before the command, as by a take-over, so that the two cannot deadlock.
  */
-export function endCommands(database: Database, { where, set, blocks, heldBy, after = [] }: CommandsEnd) {
+export function endCommands(database: Database, end: CommandsEnd) {
+  const { steps, ended } = endingSteps(database, end);
+  return database
+    .with(...steps)
+    .select()
+    .from(ended);
+}
+
+/** The same as steps of a longer statement; `ended` has the rows that became final. */
+export function endingSteps(database: Database, { where, set, blocks, heldBy, after = [] }: CommandsEnd) {
   const steps: WithSubquery[] = [...after];
   let condition = where;
   if (blocks !== undefined) {
@@ -55,8 +64,5 @@ export function endCommands(database: Database, { where, set, blocks, heldBy, af
         returning ${leases.server}`),
     );
   }
-  return database
-    .with(...steps)
-    .select()
-    .from(ended);
+  return { steps, ended };
 }

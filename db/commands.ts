@@ -10,12 +10,14 @@ import { endCommands } from './command-end.ts';
 import { heldLease, type LeaseClaim } from './leases.ts';
 import { isQueued, queueOrder } from './queue.ts';
 import { deleteExpired } from './retention.ts';
-import { type CommandRow, commandColumns, commands, workers } from './schema.ts';
+import { prepareRunStatements } from './run-statements.ts';
+import { type CommandRow, commands, workers } from './schema.ts';
 
-/** How a run ended. `durationMs` by the worker's monotonic clock. */
-export type RunResult =
-  | { kind: 'reply'; ok: boolean; output: string; truncated: boolean; durationMs: number }
-  | { kind: 'no_reply'; reason: CommandReason; durationMs: number };
+/** The daemon's answer to a run. `durationMs` by the worker's monotonic clock. */
+export type RunReply = { kind: 'reply'; ok: boolean; output: string; truncated: boolean; durationMs: number };
+
+/** How a run ended. */
+export type RunResult = RunReply | { kind: 'no_reply'; reason: CommandReason; durationMs: number };
 
 const thisTransaction = sql`pg_current_xact_id()`;
 const unsent = { state: 'queued', epoch: null, startedAt: null, changedIn: thisTransaction } as const;
@@ -23,50 +25,12 @@ const unsent = { state: 'queued', epoch: null, startedAt: null, changedIn: thisT
 export type Commands = ReturnType<typeof createCommands>;
 
 export function createCommands(database: Database) {
-  const given = {
-    id: sql.placeholder('id'),
-    server: sql.placeholder('server'),
-    owner: sql.placeholder('owner'),
-    epoch: sql.placeholder('epoch'),
-    token: sql.placeholder('token'),
-  };
-
-  const lease = database.$with('lease').as(heldLease(database, given, { unblocked: true }).for('share'));
-  const next = database.$with('next').as(
-    database
-      .select({ id: commands.id })
-      .from(commands)
-      .where(and(isQueued(given.server), sql`exists (select 1 from ${lease})`))
-      .orderBy(queueOrder)
-      .limit(1)
-      .for('update'),
-  );
-  const claimStatement = database
-    .with(lease, next)
-    .update(commands)
-    .set({ state: 'running', epoch: sql`${given.epoch}`, startedAt: sql`now()`, changedIn: thisTransaction })
-    .from(next)
-    .where(eq(commands.id, next.id))
-    .returning(commandColumns)
-    .prepare('claim_command');
-
-  const ownRun = and(eq(commands.id, given.id), eq(commands.epoch, given.epoch), eq(commands.state, 'running'));
-  const result = {
-    state: sql`${sql.placeholder('state')}`,
-    reason: sql`${sql.placeholder('reason')}`,
-    ok: sql`${sql.placeholder('ok')}`,
-    output: sql`${sql.placeholder('output')}`,
-    outputTruncated: sql`${sql.placeholder('truncated')}`,
-    durationMs: sql`${sql.placeholder('durationMs')}`,
-  };
-  const finishStatement = endCommands(database, { where: ownRun, set: result }).prepare('finish_command');
-  const finishBlockingStatement = endCommands(database, {
-    where: ownRun,
-    set: result,
-    blocks: given.server,
-  }).prepare('finish_command_blocking');
-
-  const findStatement = database.select().from(commands).where(eq(commands.token, given.token)).prepare('find_command');
+  const statements = prepareRunStatements(database);
+  const findStatement = database
+    .select()
+    .from(commands)
+    .where(eq(commands.token, sql.placeholder('token')))
+    .prepare('find_command');
 
   /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
   async function findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
@@ -96,7 +60,7 @@ export function createCommands(database: Database) {
      * @throws a unique violation of `commands_running` where another row is in the way: see `clearTheWay`
      */
     async claim(held: LeaseClaim): Promise<CommandRow | null> {
-      const [row] = await claimStatement.execute(held);
+      const [row] = await statements.claim.execute(held);
       return row ?? null;
     },
 
@@ -104,20 +68,25 @@ export function createCommands(database: Database) {
 
     putBack,
 
+    /**
+     * Stores the daemon's answer as `finish` does, and with it claims the server's next command as `claim` does: one
+     * commit a command in place of two. Claims nothing where nothing was finished.
+     */
+    async finishAndClaim(
+      id: number,
+      held: LeaseClaim,
+      run: RunReply,
+    ): Promise<{ ended: CommandRow; next: CommandRow | null } | null> {
+      const rows = await statements.finishAndClaim.execute({ id, ...held, ...endOf(run) });
+      const ended = rows.find((row) => row.id === id);
+      return ended ? { ended, next: rows.find((row) => row.id !== id) ?? null } : null;
+    },
+
     /** Stores the one final state of a run, its result and its delivery; `timed_out` and `lost` block the server. */
     async finish(id: number, held: LeaseClaim, run: RunResult): Promise<CommandRow | null> {
-      const ended =
-        run.kind === 'reply'
-          ? {
-              state: run.ok ? 'succeeded' : 'failed',
-              reason: null,
-              ok: run.ok,
-              output: run.output,
-              truncated: run.truncated,
-            }
-          : { state: reasonStates[run.reason], reason: run.reason, ok: false, output: run.reason, truncated: false };
-      const statement = blocks(ended.state) ? finishBlockingStatement : finishStatement;
-      const [row] = await statement.execute({ id, ...held, ...ended, durationMs: Math.round(run.durationMs) });
+      const ended = endOf(run);
+      const statement = blocks(ended.state) ? statements.finishBlocking : statements.finish;
+      const [row] = await statement.execute({ id, ...held, ...ended });
       return row ?? null;
     },
 
@@ -239,6 +208,23 @@ export function createCommands(database: Database) {
       return await deleteExpired(database, days, limit);
     },
   };
+}
+
+/** The columns that say how a run ended. */
+function endOf(run: RunResult) {
+  const durationMs = Math.round(run.durationMs);
+  if (run.kind === 'no_reply') {
+    return {
+      state: reasonStates[run.reason],
+      reason: run.reason,
+      ok: false,
+      output: run.reason,
+      truncated: false,
+      durationMs,
+    };
+  }
+  const { ok, output, truncated } = run;
+  return { state: ok ? 'succeeded' : 'failed', reason: null, ok, output, truncated, durationMs };
 }
 
 function blocks(state: string): boolean {

@@ -54,32 +54,41 @@ async function findClaimed(context: WorkerContext, lease: HeldLease): Promise<Co
 
 /**
  * Sends a claimed command on the connection and stores how it ended.
- * Resolves when the final state is stored, or the row is back in the queue.
+ * Resolves when the final state is stored, or the row is back in the queue; with the server's next command, claimed in
+ * the same transaction, where `mayClaim` said at that moment that it could be sent at once.
  */
 export async function runCommand(
   context: WorkerContext,
   lease: HeldLease,
   connection: DaemonConnection,
   row: CommandRow,
-): Promise<void> {
+  mayClaim: () => boolean,
+): Promise<CommandRow | null> {
   context.onPhase('claimed', row);
   // Lets an end of the connection that is already here be seen.
   await setImmediate();
-  if (!lease.fresh || !connection.usable) return await putBack(context, lease, row);
+  if (!lease.fresh || !connection.usable) {
+    await putBack(context, lease, row);
+    return null;
+  }
   const started = context.now();
   const outcome = connection.send(row.command);
   context.onPhase('sent', row);
   context.log.info(nameOf(row), 'command sent');
   context.announceChange(row);
   const first = await withinTimeout(outcome, row.timeoutSeconds * 1000);
-  if (first !== null && first.kind === 'unsent') return await putBack(context, lease, row);
+  if (first !== null && first.kind === 'unsent') {
+    await putBack(context, lease, row);
+    return null;
+  }
   if (first !== null) context.onPhase('answered', row);
   if (first?.kind === 'unanswered') {
     context.log.warn({ ...nameOf(row), why: first.why, err: first.error }, 'a command that was sent has no answer');
   }
-  await store(context, lease, row, runResult(first, context.now() - started));
+  const next = await store(context, lease, row, runResult(first, context.now() - started), mayClaim);
   context.onPhase('stored', row);
   if (first === null) recordLate(context, lease, connection, row, outcome);
+  return next;
 }
 
 /** Null where the time ran out first; the outcome's promise stays good for the late answer. */
@@ -111,21 +120,39 @@ function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, duratio
 /**
  * Stores the result, tried until Postgres has it or shows that the row is ended already. A result that came after the
  * row was taken away by a successor is recorded as late.
+ * @returns the next command where the first try claimed it
  */
-async function store(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {
-  for (let failures = 0; ; failures++) {
-    try {
-      const ended = await context.commands.finish(row.id, lease, result);
-      if (ended === null) return await settleEnded(context, lease, row, result);
-      if (ended.state === 'timed_out' || ended.state === 'lost') lease.blocked = true;
-      logEnd(context, ended);
-      context.announceChange(ended);
-      return;
-    } catch (error) {
-      if (classifyFailedQuery(error) === 'rejected') throw error;
-      context.log.warn({ ...nameOf(row), code: databaseErrorCode(error) }, 'result not stored yet');
-      await sleep(backoffMs(failures, 1000));
+async function store(
+  context: WorkerContext,
+  lease: HeldLease,
+  row: CommandRow,
+  result: RunResult,
+  mayClaim: () => boolean,
+): Promise<CommandRow | null> {
+  if (result.kind === 'reply' && mayClaim()) {
+    const stored = await answered(context, nameOf(row), 'result not stored yet', () =>
+      context.commands.finishAndClaim(row.id, lease, result),
+    );
+    if (stored) {
+      noteEnd(context, lease, stored.ended);
+      return stored.next;
     }
+    await storeAlone(context, lease, row, result);
+    // The answer that was not had may have told of a claim.
+    return await findClaimed(context, lease);
+  }
+  await storeAlone(context, lease, row, result);
+  return null;
+}
+
+async function storeAlone(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {
+  for (let failures = 0; ; failures++) {
+    const ended = await answered(context, nameOf(row), 'result not stored yet', () =>
+      context.commands.finish(row.id, lease, result),
+    );
+    if (ended === null) return await settleEnded(context, lease, row, result);
+    if (ended !== undefined) return noteEnd(context, lease, ended);
+    await sleep(backoffMs(failures, 1000));
   }
 }
 
@@ -201,9 +228,11 @@ async function untilAnswered<Result>(
   return null;
 }
 
-function logEnd(context: WorkerContext, row: CommandRow): void {
+function noteEnd(context: WorkerContext, lease: HeldLease, row: CommandRow): void {
   const { state, reason, durationMs } = row;
+  if (state === 'timed_out' || state === 'lost') lease.blocked = true;
   context.log.info({ ...nameOf(row), state, reason, duration_ms: durationMs }, 'command ended');
+  context.announceChange(row);
 }
 
 /** How a command is told in the log: never by its text. */

@@ -2,6 +2,7 @@
  * One server's life under one lease: clear the way, then as long as the lease is held, one command after the other;
  * blocked servers wait for Dokku's lock, unreachable ones back off. The lease is released only with nothing in hand.
  */
+import type { CommandRow } from '../db/schema.ts';
 import type { Server } from '../lib/config.ts';
 import type { DaemonConnection } from '../lib/daemon/connection.ts';
 import { DaemonUnavailable } from '../lib/daemon/daemon-unavailable.ts';
@@ -36,7 +37,7 @@ export async function runServer(context: WorkerContext, server: Server, lease: H
         await lease.attention.wait({ timeoutMs: 1000, signal: over });
         continue;
       }
-      const connection = await connect(spare);
+      let connection = await connect(spare);
       if (connection instanceof DaemonUnavailable) {
         outage = await sitOut(context, lease, outage, connection, over);
         continue;
@@ -47,18 +48,24 @@ export async function runServer(context: WorkerContext, server: Server, lease: H
         lease.unreachable = false;
         outage = undefined;
       }
-      const row = await claim(context, lease);
+      let row = await claim(context, lease);
       if (row === null) {
         lease.idle = true;
         await lease.attention.wait({ timeoutMs: 1000, signal: over });
         continue;
       }
       lease.idle = false;
-      spare.use();
-      const run = runCommand(context, lease, connection, row);
-      spare.prepare();
-      await run;
-      if (lease.blocked) unansweredOn = connection.socketIdentity;
+      // The next command is claimed with the end of the one before it, where everything for sending it is there.
+      const mayClaim = () => !over.aborted && !lease.releaseAsked && lease.fresh && spare.ready !== undefined;
+      while (row !== null) {
+        spare.use();
+        const run: Promise<CommandRow | null> = runCommand(context, lease, connection, row, mayClaim);
+        spare.prepare();
+        row = await run;
+        if (lease.blocked) unansweredOn = connection.socketIdentity;
+        // Claimed only while there was one; where it ended since, the command goes back unsent.
+        connection = spare.ready ?? connection;
+      }
     }
   } finally {
     spare.close();

@@ -9,6 +9,7 @@ export class SpareConnection {
   readonly #server: Server;
   readonly #maximumOutputBytes: number;
   #pending: Promise<DaemonConnection> | undefined;
+  #ready: DaemonConnection | undefined;
 
   constructor(server: Server, maximumOutputBytes: number) {
     this.#server = server;
@@ -37,9 +38,15 @@ export class SpareConnection {
     return await this.get();
   }
 
+  /** The idle connection where it is made already and can be used. */
+  get ready(): DaemonConnection | undefined {
+    return this.#ready?.usable ? this.#ready : undefined;
+  }
+
   /** Takes the connection away: it is used for exactly one command. */
   use(): void {
     this.#pending = undefined;
+    this.#ready = undefined;
   }
 
   close(): void {
@@ -48,12 +55,18 @@ export class SpareConnection {
   }
 
   #connection(): Promise<DaemonConnection> {
-    this.#pending ??= openConnection({
-      path: this.#server.socketPath,
-      dialect: this.#server.dialect,
-      connectTimeoutMs,
-      maximumOutputBytes: this.#maximumOutputBytes,
-    });
+    if (this.#pending === undefined) {
+      const pending = openConnection({
+        path: this.#server.socketPath,
+        dialect: this.#server.dialect,
+        connectTimeoutMs,
+        maximumOutputBytes: this.#maximumOutputBytes,
+      });
+      this.#pending = pending;
+      pending.then((connection) => {
+        if (this.#pending === pending) this.#ready = connection;
+      }, ignoreUnavailable);
+    }
     return this.#pending;
   }
 }

@@ -10,9 +10,19 @@ import type { WorkerContext } from '../../worker/context.ts';
 type Mutation = (context: WorkerContext, database: Database) => Partial<WorkerContext>;
 type Commands = WorkerContext['commands'];
 
-const changed = (context: WorkerContext, change: Partial<Commands>): Partial<WorkerContext> => ({
-  commands: { ...context.commands, ...change },
-});
+/** Finishing and claiming come apart, so that a change of either is in every run. */
+function changed(context: WorkerContext, change: Partial<Commands>): Partial<WorkerContext> {
+  const changedCommands = { ...context.commands, ...change };
+  return {
+    commands: {
+      ...changedCommands,
+      finishAndClaim: async (id, held, run) => {
+        const ended = await changedCommands.finish(id, held, run);
+        return ended && { ended, next: null };
+      },
+    },
+  };
+}
 
 /** True at the first of every five calls. */
 function everyFifth(): () => boolean {

@@ -294,3 +294,45 @@ test('retention deletes old final commands, but none with a delivery under way',
   expect(await stateOf(delivering.token)).toBe('canceled');
   expect(await stateOf(waiting.token)).toBe('queued');
 });
+
+describe('finishing one and claiming the next', () => {
+  test('is one change: result, delivery, and the oldest queued command', async () => {
+    const { id } = await queue({ callbackUrl: 'https://receiver.example/' });
+    const following = await queue();
+    await queue();
+    await commands.claim(lease);
+    expect(await commands.finishAndClaim(id, lease, reply)).toMatchObject({
+      ended: { id, state: 'succeeded' },
+      next: { id: following.id, state: 'running', epoch: lease.epoch },
+    });
+    expect(await database.select().from(deliveries)).toMatchObject([{ commandId: id }]);
+    expect(await stateOf(following.token)).toBe('running');
+  });
+
+  test('has no next where the queue is empty, the lease is not held any more, or the server is blocked', async () => {
+    const { id } = await queue();
+    await commands.claim(lease);
+    expect(await commands.finishAndClaim(id, lease, reply)).toMatchObject({ ended: { id }, next: null });
+
+    const blocked = await queue();
+    await queue();
+    await commands.claim(lease);
+    await database.update(leaseTable).set({ blockedSince: new Date(), blockedBy: blocked.token });
+    expect(await commands.finishAndClaim(blocked.id, lease, reply)).toMatchObject({ next: null });
+    await leases.unblock(lease, blocked.token);
+
+    const taken = await commands.claim(lease);
+    await queue();
+    await takeOver('second');
+    expect(await commands.finishAndClaim(taken?.id ?? 0, lease, reply)).toMatchObject({ next: null });
+  });
+
+  test('claims nothing where nothing was finished, as when it is tried again', async () => {
+    const { id } = await queue();
+    const following = await queue();
+    await commands.claim(lease);
+    await commands.finish(id, lease, reply);
+    expect(await commands.finishAndClaim(id, lease, reply)).toBeNull();
+    expect(await stateOf(following.token)).toBe('queued');
+  });
+});

@@ -246,4 +246,20 @@ describe('its COMMIT was done, but the answer cut off', () => {
     await succeeded(token, cmd);
     expect(await stored.command(token)).toEqual(row);
   });
+
+  test('at finish, which claimed the next command too: each is sent once, and final once', async () => {
+    const [cmd, following] = ['config:set api IN_DOUBT=finish-and-claim', 'config:set api IN_DOUBT=claimed-with-it'];
+    const finish = holdAnswer(fromWorkers, 'finish_command_and_claim', following);
+    const hold = await daemon.hold(cmd);
+    const first = await accept(cmd);
+    await hold.held();
+    const next = await accept(following);
+    await hold.release();
+    await finish.reached;
+    expect(await stored.command(first.token)).toMatchObject({ state: 'succeeded' });
+    expect(await stored.command(next.token)).toMatchObject({ state: 'running' });
+    finish.settle('cut');
+    await succeeded(first.token, cmd);
+    await succeeded(next.token, following);
+  });
 });

@@ -143,6 +143,30 @@ describe('kill -9 after the claim: lost in time, with its callback, never sent a
     expect(daemon.timesSent('config:set api AFTER=before-write')).toBe(1);
   });
 
+  test('before the write, claimed with the end of the one before it, which stays as it ended', async () => {
+    const finish = holdAnswer(postgres, 'finish_command_and_claim', 'KILLED=claimed-with-it');
+    const hold = await daemon.hold('config:set api ENDED=with-a-claim');
+    const ended = await accept('config:set api ENDED=with-a-claim');
+    await hold.held();
+    const first = await accept('config:set api KILLED=claimed-with-it');
+    const next = await accept('config:set api AFTER=claimed-with-it');
+    await hold.release();
+    await finish.reached;
+    await replicas.killOwner();
+    const killedAt = performance.now();
+    finish.settle('cut');
+    await succeeded(ended.token);
+    await lost(first.token, killedAt);
+    await succeeded(next.token);
+    for (const [line, times] of [
+      ['ENDED=with-a-claim', 1],
+      ['KILLED=claimed-with-it', 0],
+      ['AFTER=claimed-with-it', 1],
+    ] as const) {
+      expect([line, daemon.timesSent(`config:set api ${line}`)]).toEqual([line, times]);
+    }
+  });
+
   test('mid-command; the next one waits until Dokku’s lock is free', async () => {
     const hold = await daemon.hold('config:set api KILLED=mid-command');
     const first = await accept('config:set api KILLED=mid-command');
