@@ -40,7 +40,8 @@ function causesOf(history: History, { command, posted, arrival }: LostCommand): 
   const { server, token } = command;
   const until = history.finalSeenAt(token);
   const claimed = history.phasesOf(token).findLast(({ phase }) => phase === 'claimed');
-  const since = claimed?.at ?? posted.tries[0]?.sentAt ?? 0;
+  // A worker that was frozen as it claimed tells of it when it goes on, and its successor has ended the command by then.
+  const since = claimed && claimed.at <= until ? claimed.at : (posted.tries[0]?.sentAt ?? 0);
   const isDuring = (from: number, to: number) => to >= since - slackMs && from <= until;
   const causes: string[] = [];
 
