@@ -15,6 +15,7 @@ import { readMetrics } from './metrics.ts';
 import { accessLog } from './middleware/access-log.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { answerErrors } from './middleware/errors.ts';
+import { FailedAuthentications } from './middleware/failed-authentications.ts';
 import { measured } from './middleware/measured.ts';
 import { notFound } from './middleware/method-not-allowed.ts';
 import { notCached } from './middleware/not-cached.ts';
@@ -34,6 +35,7 @@ export type App = ReturnType<typeof createApp>;
 
 /** Everything before `authenticate` is open to all; everything behind it, unknown paths too, is not. */
 export function createApp(deps: Dependencies) {
+  const failures = new FailedAuthentications();
   const mayWait = openAtMost(2000);
   /** Fewer than there are connections to Postgres, which a search uses for long. */
   const mayList = openAtMost(8);
@@ -48,9 +50,9 @@ export function createApp(deps: Dependencies) {
     .get('/readyz', ...readyz(deps))
     .get('/openapi.json', ...readDocument(document))
     .get('/docs', ...readDocs(document))
-    .route('/', createConsole(deps))
+    .route('/', createConsole(deps, failures))
 
-    .use(authenticate(deps), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
+    .use(authenticate(deps, failures), rateLimit(deps), sameOrigin(deps.config), notCached, wellFormedQuery)
 
     .get('/commands', requires('read'), mayList, ...listCommands(deps))
     .post('/commands', requires('run'), mayWait, ...createCommand(deps))

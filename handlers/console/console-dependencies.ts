@@ -2,6 +2,7 @@ import { type CommandSummaries, createCommandSummaries } from '../../db/command-
 import { type CommandViews, createCommandViews } from '../../db/command-view.ts';
 import { createSeal } from '../../lib/seal.ts';
 import type { Dependencies } from '../factory.ts';
+import type { FailedAuthentications } from '../middleware/failed-authentications.ts';
 import { createSessions, type Sessions } from './session.ts';
 import { endCharacters } from './shown-text.ts';
 
@@ -10,17 +11,24 @@ export type ConsoleDependencies = Dependencies & {
   sessions: Sessions;
   summaries: CommandSummaries;
   views: CommandViews;
+  /** Those of the API among them: who guesses has not two turns. */
+  failedAuthentications: FailedAuthentications;
   /** Milliseconds since 1970: for ages, and for the end of sessions. */
   wallClock: () => number;
 };
 
-export function consoleDependencies(deps: Dependencies, wallClock: () => number): ConsoleDependencies {
+export function consoleDependencies(
+  deps: Dependencies,
+  failedAuthentications: FailedAuthentications,
+  wallClock: () => number,
+): ConsoleDependencies {
   const seal = createSeal(deps.config.secretKeys, 'console-session');
   return {
     ...deps,
     sessions: createSessions({ keys: deps.keys, seal, wallClock }),
     summaries: createCommandSummaries(deps.database),
     views: createCommandViews(deps.database, endCharacters),
+    failedAuthentications,
     wallClock,
   };
 }

@@ -2,6 +2,7 @@
 import type { Hono } from 'hono';
 import { type AppEnv, type Dependencies, factory } from '../factory.ts';
 import { smallBody } from '../middleware/body-limit.ts';
+import type { FailedAuthentications } from '../middleware/failed-authentications.ts';
 import { notCached } from '../middleware/not-cached.ts';
 import { openAtMost } from '../middleware/open-requests.ts';
 import { wellFormedQuery } from '../middleware/query.ts';
@@ -26,10 +27,17 @@ import { signedIn } from './signed-in.tsx';
 
 /**
  * Everything below /console, to be mounted ahead of the API's authentication.
+ * @param failures shared with that authentication
  * @param wallClock milliseconds since 1970
  */
-export function createConsole(deps: Dependencies, wallClock: () => number = Date.now): Hono<AppEnv> {
-  const all = consoleDependencies(deps, wallClock);
+export function createConsole(
+  deps: Dependencies,
+  failures: FailedAuthentications,
+  wallClock: () => number = Date.now,
+): Hono<AppEnv> {
+  const all = consoleDependencies(deps, failures, wallClock);
+  /** A page that is looked at has one, and a key may be shared. */
+  const mayFollow = openAtMost(64);
   return factory
     .createApp()
     .basePath('/console')
@@ -42,10 +50,10 @@ export function createConsole(deps: Dependencies, wallClock: () => number = Date
 
     .use(signedIn(all), rateLimit(all), wellFormedQuery, smallBody, ownForms)
     .get('/', ...listPage(all))
-    .get('/events', ...streamRows(all))
+    .get('/events', mayFollow, ...streamRows(all))
     .get('/run', ...runPage(all))
     .get('/commands/:token', ...commandPage(all))
-    .get('/commands/:token/events', ...streamCommandChanges(all))
+    .get('/commands/:token/events', mayFollow, ...streamCommandChanges(all))
     .get('/commands/:token/output', openAtMost(8), ...rawOutput(all))
     .get('/servers', ...serversPage(all))
     .get('/keys', ...keysPage(all))

@@ -1,15 +1,11 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { readCredentials } from '../../lib/credentials.ts';
 import { factory } from '../factory.ts';
 import { smallBody } from '../middleware/body-limit.ts';
-import { addressGroup, clientAddress } from '../middleware/client-address.ts';
+import { clientAddress } from '../middleware/client-address.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
 import { formFields, textField } from './form.ts';
 import { beginSession, endSession, returnPath } from './signed-in.tsx';
 import { SignInPage, type SignInProblem } from './views/sign-in-page.tsx';
-
-/** Wrong credentials from one address, a minute and process: as many as the API takes. */
-const failuresAtMost = 20;
 
 /** GET /console/sign-in */
 export function signInPage({ wallClock }: Pick<ConsoleDependencies, 'wallClock'>) {
@@ -17,20 +13,7 @@ export function signInPage({ wallClock }: Pick<ConsoleDependencies, 'wallClock'>
 }
 
 /** POST /console/sign-in: begins a session, and goes to the page that was asked for. */
-export function signIn({ sessions, keys, config, wallClock }: ConsoleDependencies) {
-  const failures = new RateLimiterMemory({ points: failuresAtMost, duration: 60 });
-
-  /** The seconds to wait before the next try; null where it is not one too many. */
-  async function countFailure(address: string): Promise<number | null> {
-    try {
-      await failures.consume(addressGroup(address));
-      return null;
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
-    }
-  }
-
+export function signIn({ sessions, keys, config, failedAuthentications, wallClock }: ConsoleDependencies) {
   return factory.createHandlers(smallBody, async (context) => {
     const fields = await formFields(context);
     const apiKey = textField(fields, 'api_key').trim();
@@ -46,7 +29,7 @@ export function signIn({ sessions, keys, config, wallClock }: ConsoleDependencie
     const refuse = (problem: SignInProblem, status: 401 | 403 | 429) =>
       context.html(<SignInPage problem={problem} next={next} apiKey={apiKey} now={wallClock()} />, status);
     if (result?.outcome === 'not admin') return await refuse('not admin', 403);
-    const waitSeconds = await countFailure(clientAddress(context.req, context.env, config));
+    const waitSeconds = await failedAuthentications.count(clientAddress(context.req, context.env, config));
     if (waitSeconds === null) return await refuse('refused', 401);
     context.header('Retry-After', String(waitSeconds));
     return await refuse('too many', 429);

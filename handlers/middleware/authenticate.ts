@@ -1,5 +1,4 @@
 /** Who asks. Every request without valid credentials fails in one way, whatever is wrong with them. */
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Keys } from '../../db/keys.ts';
 import type { Config } from '../../lib/config.ts';
 import { hashSecret, readCredentials, verifySecret } from '../../lib/credentials.ts';
@@ -7,7 +6,8 @@ import { ApiError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { describeError } from '../error-report.ts';
 import { factory } from '../factory.ts';
-import { addressGroup, clientAddress } from './client-address.ts';
+import { clientAddress } from './client-address.ts';
+import type { FailedAuthentications } from './failed-authentications.ts';
 
 type AuthenticateDependencies = {
   keys: Pick<Keys, 'find' | 'describe' | 'touch'>;
@@ -17,8 +17,6 @@ type AuthenticateDependencies = {
   log: Pick<Log, 'warn'>;
 };
 
-/** Wrong credentials from one address, a minute and process. */
-const failuresAtMost = 20;
 const touchEveryMs = 60_000;
 
 /**
@@ -26,8 +24,7 @@ const touchEveryMs = 60_000;
  * @throws ApiError `not_authenticated`, or `too_many_failed_attempts` to an address that sent many wrong credentials,
  *   which valid ones pass all the same; what the database throws, where it is away
  */
-export function authenticate({ keys, config, now, log }: AuthenticateDependencies) {
-  const failures = new RateLimiterMemory({ points: failuresAtMost, duration: 60 });
+export function authenticate({ keys, config, now, log }: AuthenticateDependencies, failures: FailedAuthentications) {
   const touchedAt = new Map<string, number>();
 
   /** In nobody's way: a time of last use that is not stored now is stored by a later request. */
@@ -41,16 +38,13 @@ export function authenticate({ keys, config, now, log }: AuthenticateDependencie
   }
 
   async function countFailure(address: string): Promise<void> {
-    try {
-      await failures.consume(addressGroup(address));
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal;
-      throw new ApiError(
-        'too_many_failed_attempts',
-        'Many wrong credentials came from this address. Wait as Retry-After says, then send those of a valid key.',
-        { headers: { 'Retry-After': String(Math.max(1, Math.ceil(refusal.msBeforeNext / 1000))) } },
-      );
-    }
+    const waitSeconds = await failures.count(address);
+    if (waitSeconds === null) return;
+    throw new ApiError(
+      'too_many_failed_attempts',
+      'Many wrong credentials came from this address. Wait as Retry-After says, then send those of a valid key.',
+      { headers: { 'Retry-After': String(waitSeconds) } },
+    );
   }
 
   return factory.createMiddleware(async (context, next) => {

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { createConsole } from '../../../handlers/console/console.ts';
+import { FailedAuthentications } from '../../../handlers/middleware/failed-authentications.ts';
 import { createDatabase } from '../../support/database.ts';
 import { newCommand } from '../../support/new-command.ts';
 import { startTestRedis } from '../../support/redis.ts';
@@ -29,7 +30,7 @@ const pageOf = async (path: string) => await (await session.get(path)).text();
 const ids = (page: string) => [...page.matchAll(/<tr id="command-(\d+)"/g)].map(([, id]) => Number(id));
 
 test('every path but the sign-in form and the static files needs a session; credentials in headers are none', async () => {
-  const routes = createConsole(web.deps).routes.filter(({ method }) => method !== 'ALL');
+  const routes = createConsole(web.deps, new FailedAuthentications()).routes.filter(({ method }) => method !== 'ALL');
   const paths = new Set(routes.map(({ method, path }) => `${method} ${path}`));
   expect(paths.size).toBeGreaterThan(15);
   for (const route of [...paths, 'GET /console/nowhere', 'GET /console/']) {

@@ -83,6 +83,43 @@ test('failed tries are limited per address, and good credentials pass all the sa
   expect((await sendSignIn(web, admin, { headers })).status).toBe(303);
 });
 
+test('failed tries count together with those of the API', async () => {
+  const headers = { 'X-Forwarded-For': '192.0.2.4' };
+  const wrong = { ...admin, apiSecret: 'wrong' };
+  const ask = async () =>
+    (
+      await fetch(`${web.url}/commands`, {
+        headers: { ...headers, 'Api-Key': wrong.apiKey, 'Api-Secret': wrong.apiSecret },
+      })
+    ).status;
+  for (let tries = 0; tries < 10; tries++) {
+    expect((await sendSignIn(web, wrong, { headers })).status).toBe(401);
+    expect(await ask()).toBe(401);
+  }
+  expect((await sendSignIn(web, wrong, { headers })).status).toBe(429);
+  expect(await ask()).toBe(429);
+});
+
+test('a key has so many streams open, those of commands and of the list together', async () => {
+  const own = await signIn(web, await web.key({ role: 'admin' }));
+  const accepted = await own.post('/console/commands', { cmd: 'apps:list' });
+  const streams = ['/console/events', `${accepted.headers.get('location')}/events`];
+  const leaving = new AbortController();
+  const follow = (path = '') =>
+    fetch(web.url + path, {
+      headers: { Cookie: own.cookie, 'Sec-Fetch-Site': 'same-origin' },
+      signal: leaving.signal,
+    });
+  // One that nobody holds is closed by the garbage collection.
+  const open = [];
+  while (open.length < 64) open.push(await follow(streams[open.length % 2]));
+  expect(open.map(({ status }) => status)).toEqual(open.map(() => 200));
+  const refused = await Promise.all(streams.map(follow));
+  expect(refused.map(({ status }) => status)).toEqual([429, 429]);
+  leaving.abort();
+  await waitFor(async () => (await own.get(streams[0] ?? '')).status === 200, { describe: 'a stream to be had again' });
+});
+
 test('another site can neither sign somebody in nor use a session', async () => {
   for (const headers of [{ 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'https://evil.example' }]) {
     expect((await sendSignIn(web, admin, { headers })).status).toBe(403);

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { connectDatabase, type Database } from '../../../db/client.ts';
 import { createKeys, type GeneratedKey, type Keys } from '../../../db/keys.ts';
 import { authenticate } from '../../../handlers/middleware/authenticate.ts';
+import { FailedAuthentications } from '../../../handlers/middleware/failed-authentications.ts';
 import { createSeal } from '../../../lib/seal.ts';
 import { createDatabase } from '../../support/database.ts';
 import { freePort, waitFor } from '../../support/process.ts';
@@ -34,7 +35,10 @@ function connect(to = url, maximum = 4): Database {
 function serveAuthenticated(by: Keys, options: { now?: () => number; log?: ReturnType<typeof recordLog> } = {}) {
   const { log } = options.log ?? recordLog();
   return serveBehind(
-    authenticate({ keys: by, config: { trustedProxies: 1 }, now: options.now ?? (() => performance.now()), log }),
+    authenticate(
+      { keys: by, config: { trustedProxies: 1 }, now: options.now ?? (() => performance.now()), log },
+      new FailedAuthentications(),
+    ),
     (app) => app.all('*', (context) => context.json(context.var.key)),
     log,
   );
