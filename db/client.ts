@@ -74,6 +74,14 @@ export function unwrap(error: unknown): unknown {
   return error instanceof DrizzleQueryError && error.cause !== undefined ? error.cause : error;
 }
 
+/** What Postgres says where a schema, a table or a column is missing. */
+const missingTables = new Set(['3F000', '42P01', '42703']);
+
+/** Whether a query failed because the tables are not those of this version. */
+export function lacksTables(error: unknown): boolean {
+  return missingTables.has(databaseErrorCode(error) ?? '');
+}
+
 export type FailedQuery =
   /** Postgres was not reached: nothing was sent. */
   | 'not_sent'

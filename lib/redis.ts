@@ -86,3 +86,8 @@ export class CircuitOpenError extends Error {
     super('Redis failed a moment ago and is not asked again yet');
   }
 }
+
+/** The word that Redis begins a refusal with, `WRONGPASS` for one; undefined for any other error. */
+export function redisErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && error.name === 'ReplyError' ? /^[A-Z]+\b/.exec(error.message)?.[0] : undefined;
+}

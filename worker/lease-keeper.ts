@@ -8,6 +8,7 @@ import type { Leases, Observation } from '../db/leases.ts';
 import { pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
 import { HeldLease } from './held-lease.ts';
+import { outageNotice } from './outage-notice.ts';
 import { Silence } from './silence.ts';
 
 type LeaseSign = Observation['leases'][number];
@@ -36,6 +37,8 @@ export class LeaseKeeper {
   readonly #leases: Leases;
   readonly #leaseMs: number;
   readonly #silence: Silence;
+  readonly #sayBeatFailed: (error: unknown) => void;
+  readonly #sayLookFailed: (error: unknown) => void;
   readonly #runs = new Set<Promise<void>>();
   /** Servers given up for being out of reach, and until when others go first. */
   readonly #deferred = new Map<string, number>();
@@ -48,6 +51,8 @@ export class LeaseKeeper {
     this.#leases = options.leases;
     this.#leaseMs = options.context.config.leaseSeconds * 1000;
     this.#silence = new Silence(this.#context.now, this.#leaseMs / 2);
+    this.#sayBeatFailed = outageNotice(this.#context, 'beat failed');
+    this.#sayLookFailed = outageNotice(this.#context, 'looking at the leases failed');
   }
 
   /** Beats and looks until the process is to stop and every lease is released. */
@@ -81,7 +86,7 @@ export class LeaseKeeper {
       }
       if (!known) await this.#register();
     } catch (error) {
-      this.#context.log.warn({ code: databaseErrorCode(error) }, 'beat failed');
+      this.#sayBeatFailed(error);
     }
   }
 
@@ -98,7 +103,7 @@ export class LeaseKeeper {
     } catch (error) {
       this.#silence.lookFailed();
       this.#orphanedSince.clear();
-      this.#context.log.warn({ code: databaseErrorCode(error) }, 'looking at the leases failed');
+      this.#sayLookFailed(error);
       return;
     }
     // A late answer shows what was, not what is.

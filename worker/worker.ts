@@ -12,7 +12,7 @@ import { publishChange } from '../lib/command-events.ts';
 import { type Server, serversOf } from '../lib/config.ts';
 import type { Log } from '../lib/log.ts';
 import { onceInAWhile } from '../lib/once-in-a-while.ts';
-import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader } from '../lib/redis.ts';
+import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader, redisErrorCode } from '../lib/redis.ts';
 import { createSeal } from '../lib/seal.ts';
 import { version } from '../lib/version.ts';
 import { CallbackDeliverer } from './callbacks/deliver.ts';
@@ -107,7 +107,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error ? String(Reflect.get(error, 'code') ?? error.message) : 'unknown';
+  if (!(error instanceof Error)) return 'unknown';
+  return redisErrorCode(error) ?? String(Reflect.get(error, 'code') ?? error.message);
 }
 
 function noteLostConnection(log: Log) {

@@ -1,7 +1,7 @@
 /** API keys at the terminal: `keys.js generate | list | delete | rotate | explain`. Each says what it does by --help. */
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { classifyFailedQuery, connectDatabase, databaseErrorCode, unwrap } from '../../db/client.ts';
+import { classifyFailedQuery, connectDatabase, databaseErrorCode, lacksTables, unwrap } from '../../db/client.ts';
 import { createKeys, type Keys } from '../../db/keys.ts';
 import { ConfigError, readConfig, serversOf } from '../../lib/config.ts';
 import { KeyError } from '../../lib/key.ts';
@@ -13,9 +13,6 @@ import { keyTable } from './keys/table.ts';
 import { UsageError, usage } from './keys/usage.ts';
 
 const environment = terminalEnvironment(resolve('.local'), process.env);
-
-/** What Postgres says where a schema, a table or a column is missing. */
-const notMigrated = new Set(['3F000', '42P01', '42703']);
 
 type Outcome = { lines: string[]; exitCode: number };
 
@@ -97,7 +94,7 @@ async function run(request: KeysRequest): Promise<Outcome> {
 function explainFailure(error: unknown): string {
   if (error instanceof ConfigError || error instanceof KeyError || error instanceof UsageError) return error.message;
   const code = databaseErrorCode(error);
-  if (code !== undefined && notMigrated.has(code)) {
+  if (lacksTables(error)) {
     return 'The database does not have the tables of this version: run npm run migrate, then try again.';
   }
   const cause = unwrap(error);

@@ -1,6 +1,6 @@
 /** Every error becomes an answer of the contract here, and nothing of its inside gets out. */
 import type { ErrorHandler } from 'hono';
-import { classifyFailedQuery } from '../../db/client.ts';
+import { classifyFailedQuery, lacksTables } from '../../db/client.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { errorBody } from '../error-body.ts';
 import { describeError } from '../error-report.ts';
@@ -14,7 +14,11 @@ export function answerErrors({ log }: Pick<Dependencies, 'log'>): ErrorHandler<A
     if (known.code === 'internal_error' && !context.req.raw.signal.aborted) {
       log.error({ request_id: requestId, ...describeError(error) }, 'request failed by a defect of ours');
     } else if (known.status === 503) {
-      log.warn({ request_id: requestId, ...describeError(known.cause ?? error) }, 'Postgres could not answer');
+      const cause = known.cause ?? error;
+      const problem = lacksTables(cause)
+        ? 'the tables are not those of this version: run npm run migrate'
+        : 'Postgres could not answer';
+      log.warn({ request_id: requestId, ...describeError(cause) }, problem);
     }
     const { type, body } = errorBody(known, requestId, context.req.header('accept'));
     context.header('Vary', 'Accept', { append: true });
@@ -23,6 +27,13 @@ export function answerErrors({ log }: Pick<Dependencies, 'log'>): ErrorHandler<A
 }
 
 function toApiError(error: unknown): ApiError {
+  if (lacksTables(error)) {
+    return new ApiError(
+      'database_unavailable',
+      'The database does not have the tables of this version: nothing was accepted. Have its migrations applied (npm run migrate).',
+      { headers: { 'Retry-After': '30' }, cause: error },
+    );
+  }
   if (classifyFailedQuery(error) === 'rejected') {
     return new ApiError(
       'internal_error',
@@ -32,8 +43,12 @@ function toApiError(error: unknown): ApiError {
       },
     );
   }
-  return new ApiError('database_unavailable', 'Nothing was accepted. Try again as Retry-After says.', {
-    headers: { 'Retry-After': '5' },
-    cause: error,
-  });
+  return new ApiError(
+    'database_unavailable',
+    'Postgres could not answer, and nothing was accepted. Try again in 5 seconds.',
+    {
+      headers: { 'Retry-After': '5' },
+      cause: error,
+    },
+  );
 }

@@ -31,7 +31,7 @@ const details: Record<ErrorCode, string> = {
   too_many_failed_attempts:
     'Many wrong credentials came from this address. Wait as Retry-After says, then send those of a valid key.',
   internal_error: 'This is a defect of ours. Report it with the request_id; our log says more.',
-  database_unavailable: 'Nothing was accepted. Try again as Retry-After says.',
+  database_unavailable: 'Postgres could not answer, and nothing was accepted. Try again in 5 seconds.',
   outcome_unknown:
     'The database went away while the command was being stored. Look at Location: 404 there means that it was not.',
 };

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { startProxy } from '../support/proxy.ts';
+import { query } from '../support/query.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { type ClientKey, startWeb, type Web } from './web.ts';
 
@@ -310,4 +311,19 @@ test('each request is one line of the log, which names the pattern and never wha
   expect(line('logged-4')).toEqual([expect.objectContaining({ status: 401 })]);
   const log = JSON.stringify(web.log);
   for (const secret of ['hunter2', key.apiSecret, key.apiKey]) expect(log).not.toContain(secret);
+});
+
+test('a database without the tables of this version is told as that, and no defect of ours', async () => {
+  const empty = await createDatabase();
+  await query(empty.url, 'DROP SCHEMA dokku_api CASCADE');
+  const other = await startWeb({ databaseUrl: empty.url, redisUrl: redis.url });
+  const answer = await fetch(`${other.url}/commands`, { headers: key.headers });
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);
+  expect(await answer.json()).toMatchObject({
+    code: 'database_unavailable',
+    detail: expect.stringContaining('npm run migrate'),
+  });
+  expect(other.log).toContainEqual(
+    expect.objectContaining({ code: '42P01', msg: expect.stringContaining('run npm run migrate') }),
+  );
 });

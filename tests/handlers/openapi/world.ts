@@ -55,7 +55,10 @@ export async function createWorld(): Promise<World> {
   ]);
   const key = await web.key({ role: 'admin', rateLimit: 1_000_000 });
   const broken = { web: brokenWeb, key: await brokenWeb.key({ role: 'admin', rateLimit: 1_000_000 }) };
-  await brokenWeb.deps.database.execute(sql`alter table dokku_api.keys rename to keys_gone`);
+  // What is asked for is no number, so that every look-up of a key is refused.
+  await brokenWeb.deps.database.execute(
+    sql`alter table dokku_api.keys alter column api_key type integer using id::integer`,
+  );
 
   const keys = new Map<string, Promise<ClientKey>>();
   let usedUp: Promise<ClientKey> | undefined;

@@ -1,0 +1,14 @@
+import { databaseErrorCode, lacksTables } from '../db/client.ts';
+import { onceInAWhile } from '../lib/once-in-a-while.ts';
+import type { WorkerContext } from './context.ts';
+
+/**
+ * Says that Postgres did not do what is asked of it several times a second, and then nothing for a while.
+ * @param what failed
+ */
+export function outageNotice({ log, now }: Pick<WorkerContext, 'log' | 'now'>, what: string): (error: unknown) => void {
+  return onceInAWhile(now, (error) => {
+    const remedy = lacksTables(error) ? { remedy: 'npm run migrate: the tables are not those of this version' } : {};
+    log.warn({ code: databaseErrorCode(error), ...remedy }, what);
+  });
+}
