@@ -11,9 +11,32 @@ import { createSeal } from '../lib/seal.ts';
 import { classifyFailedQuery, databaseErrorCode, unwrap } from './client.ts';
 import { importRubyApp, type RubyImport } from './ruby-import.ts';
 import { applyMigrations } from './schema-migrations.ts';
+import { sharedSessions, sharesSessions } from './shared-sessions.ts';
 
 /** Any number that nothing else takes: several releases at once go one after the other. */
 const lockKey = 7_236_519;
+
+function connectionTo(url: string): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'dokku-api release',
+  });
+}
+
+/**
+ * The lock of releases would stay with a session that somebody else is given next.
+ * @throws Error where a pooler shares sessions among connections
+ */
+async function refuseSharedSessions(client: pg.Client, url: string): Promise<void> {
+  const other = connectionTo(url);
+  await other.connect();
+  try {
+    if (await sharesSessions(client, other)) throw new Error(`${sharedSessions}: set pool_mode = session there`);
+  } finally {
+    await other.end();
+  }
+}
 
 /**
  * Works on one connection under the lock of releases, without the time limits of the serving pools.
@@ -24,14 +47,11 @@ async function underLock<Result>(
   onWarning: (warning: string) => void,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 10_000,
-    application_name: 'dokku-api release',
-  });
+  const client = connectionTo(url);
   client.on('notice', ({ message, hint }) => onWarning([message, hint].filter(Boolean).join(' ')));
   await client.connect();
   try {
+    await refuseSharedSessions(client, url);
     await client.query("SET client_min_messages = 'warning'; SET timezone = 'UTC'");
     await client.query('SELECT pg_advisory_lock($1)', [lockKey]);
     return await work(client);

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { connectDatabase, type Database, databaseErrorCode, unwrap } from '../../../db/client.ts';
+import { sharedSessions, sharesSessions } from '../../../db/shared-sessions.ts';
 import { type Checked, type Finding, failed, ok } from './finding.ts';
 import type { Remedies } from './remedies.ts';
 
@@ -18,9 +19,26 @@ export async function checkPostgres(url: string, remedies: Remedies): Promise<Ch
     const [row] = rows;
     const problem = row && serverProblem(row, url, remedies);
     if (problem) return { findings: [problem], value: null };
+    if (await isShared(database)) {
+      return { findings: [failed(check, `${shownUrl(url)}: ${sharedSessions}`, remedies.poolSessions)], value: null };
+    }
     return { findings: [ok(check, `${row?.version} at ${shownUrl(url)}`)], value: database };
   } catch (error) {
     return { findings: [connectionProblem(error, url, remedies)], value: null };
+  }
+}
+
+async function isShared({ $client: pool }: Database): Promise<boolean> {
+  const one = await pool.connect();
+  try {
+    const other = await pool.connect();
+    try {
+      return await sharesSessions(one, other);
+    } finally {
+      other.release();
+    }
+  } finally {
+    one.release();
   }
 }
 

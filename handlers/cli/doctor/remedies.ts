@@ -50,6 +50,10 @@ export function remediesFor(place: Place) {
       'npm start': 'npm start',
       host: 'npm start (it starts a Redis of its own), or export REDIS_URL=redis://localhost:6379',
     }),
+    poolSessions: everywhereElse(
+      relink('postgres'),
+      "sed -i 's/^pool_mode *=.*/pool_mode = session/' /etc/pgbouncer/pgbouncer.ini && systemctl reload pgbouncer",
+    ),
     upgradePostgres: everywhereElse('dokku postgres:upgrade dokku-api', 'apt-get install postgresql'),
     redisCommand: (host: string, port: string, command: string) =>
       everywhereElse(
