@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { connectProducer } from '../../../lib/redis.ts';
 import { type Checked, type Finding, ok, warning } from './finding.ts';
+import { encryptionProblem } from './redis-encryption.ts';
 import type { Remedies } from './remedies.ts';
 
 const check = 'Redis';
@@ -49,10 +50,12 @@ async function problemOf(error: Error, redis: Redis, url: string, remedies: Reme
   const command = (text: string) => remedies.redisCommand(hostname, port || '6379', text);
   const place = `${hostname}:${port || '6379'}`;
   const user = username || 'default';
+  const urlOf = (scheme: string, of: string) => `${scheme}//${user}:PASSWORD@${of}`;
+  const correct = (of: string) => remedies.correctRedisUrl(urlOf(protocol, of));
   switch (/^[A-Z]+\b/.exec(error.message)?.[0]) {
     case 'WRONGPASS':
     case 'NOAUTH':
-      return say('the password is wrong', remedies.correctRedisUrl(`${protocol}//${user}:PASSWORD@${place}`));
+      return say('the password is wrong', correct(place));
     case 'NOPERM':
       return say(
         `the user ${user} may not do what is needed`,
@@ -66,15 +69,40 @@ async function problemOf(error: Error, redis: Redis, url: string, remedies: Reme
         command('CONFIG SET stop-writes-on-bgsave-error no'),
       );
     case 'READONLY':
-      return say(
-        'it is a replica, which takes no writes',
-        remedies.correctRedisUrl(`${protocol}//${user}:PASSWORD@${await primaryOf(redis)}`),
-      );
-    default:
+      return say('it is a replica, which takes no writes', correct(await primaryOf(redis)));
+    case 'MOVED': {
+      const holder = error.message.split(' ')[2]?.replace(/^:/, `${hostname}:`) ?? place;
+      return say(`it is a node of a Redis Cluster, and the one that has our keys is ${holder}`, correct(holder));
+    }
+    case 'CLUSTERDOWN':
+      return say('it is a node of a Redis Cluster in which no node has our keys', correct('HOST:6379'));
+    default: {
+      if (await isSentinel(redis, error)) {
+        const says = 'it is a Sentinel: REDIS_URL names the primary, or a proxy that follows it';
+        return say(says, correct(await primaryKnownTo(redis)));
+      }
+      const encryption = await encryptionProblem(error, new URL(url), {
+        set: remedies.set,
+        correct: (scheme, of) => remedies.correctRedisUrl(urlOf(scheme, of)),
+      });
+      if (encryption !== null) return say(...encryption);
       return isSilence(error)
         ? say('it does not answer', remedies.restartRedis(hostname))
         : say(reasonOf(error), remedies.startRedis(hostname));
+    }
   }
+}
+
+/** A Sentinel knows few commands, but says what it is. */
+async function isSentinel(redis: Redis, { message }: Error): Promise<boolean> {
+  return message.startsWith('ERR unknown command') && (await redis.info('server')).includes('redis_mode:sentinel');
+}
+
+/** Where a Sentinel says that the primary is, of the first set that it watches. */
+async function primaryKnownTo(sentinel: Redis): Promise<string> {
+  const [first = []] = (await sentinel.call('SENTINEL', 'MASTERS')) as string[][];
+  const fieldOf = (name: string) => first[first.indexOf(name) + 1];
+  return first.length === 0 ? 'PRIMARY:6379' : `${fieldOf('ip')}:${fieldOf('port')}`;
 }
 
 /** Where a replica says that its primary is. */
