@@ -69,8 +69,9 @@ export function createReadiness({
   }
 
   async function lookAtRedis(): Promise<'ok' | 'degraded'> {
-    // Its own errors are noticed, and said, by the connection.
-    return await redis.ping().then(
+    // Changes nothing where there is no such key, and is refused wherever an announcement would be: by a replica, a
+    // Sentinel, another node of a cluster, a full memory. The connection notices, and says, its own errors.
+    return await redis.set('{dokku-api}:readyz', '', 'XX').then(
       () => 'ok',
       () => 'degraded',
     );
