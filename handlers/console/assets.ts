@@ -21,6 +21,7 @@ const types = {
   'live-list.js': script,
   'live-page.js': script,
   'page.js': script,
+  'troubles.js': script,
   'icon.svg': 'image/svg+xml',
 };
 

@@ -19,6 +19,14 @@ const titles: Partial<Record<ErrorCode, string>> = {
   internal_error: 'Something broke on our side',
 };
 
+/** What an error means for somebody before a page; where there is none the API's words do. */
+const meanings: Partial<Record<ErrorCode, (retryAfter: string) => string>> = {
+  rate_limited: (retryAfter) => `Your key has sent as many requests as it may. Try again in ${retryAfter} seconds.`,
+};
+
+/** Where the cause is on our side, who looks for it. */
+const isOnOurSide = (status: number) => status >= 500;
+
 /** Says in words of the console that there is no such page; and as the API does that a page has not the method. */
 export const noPage = factory.createHandlers(async (context) => {
   try {
@@ -37,11 +45,14 @@ export function errorPages({ wallClock }: Pick<ConsoleDependencies, 'wallClock'>
     const { status, headers } = context.res;
     const { code, detail } = (await context.res.json()) as { code: ErrorCode; detail: string };
     const place = headers.get('Location');
+    const retryAfter = headers.get('Retry-After');
+    const meaning = retryAfter === null ? undefined : meanings[code]?.(retryAfter);
     // Its other headers stay: Allow and Retry-After among them.
     context.res = await context.html(
       <ErrorPage
         title={titles[code] ?? 'That did not work'}
-        detail={detail}
+        detail={meaning ?? detail}
+        asksDoctor={isOnOurSide(status)}
         code={code}
         requestId={context.var.requestId}
         link={place?.startsWith('/commands/') ? { path: `/console${place}`, text: 'Look at the command' } : undefined}

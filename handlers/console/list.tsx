@@ -1,5 +1,6 @@
 import type { CommandPage } from '../../db/command-pages.ts';
 import { serversOf } from '../../lib/config.ts';
+import { silenceSeconds } from '../../lib/worker-silence.ts';
 import { factory } from '../factory.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
 import {
@@ -15,10 +16,13 @@ import { ListPage } from './views/list-page.tsx';
 
 const pageSize = 50;
 
-type ListDependencies = Pick<ConsoleDependencies, 'config' | 'pages' | 'summaries' | 'wallClock'>;
+type ListDependencies = Pick<
+  ConsoleDependencies,
+  'config' | 'pages' | 'summaries' | 'serverStatuses' | 'readiness' | 'wallClock'
+>;
 
 /** GET /console: the commands, the newest first, in pages that begin next to an id. Nothing is ever counted. */
-export function listPage({ config, pages, summaries, wallClock }: ListDependencies) {
+export function listPage({ config, pages, summaries, serverStatuses, readiness, wallClock }: ListDependencies) {
   const servers = serversOf(config).map(({ name }) => name);
   return factory.createHandlers(async (context) => {
     const query = context.req.query();
@@ -30,12 +34,19 @@ export function listPage({ config, pages, summaries, wallClock }: ListDependenci
     // What was left of the newest page is shown with all that the newest page has.
     const isNewest = !asked.hasPrevious;
     const page = after !== null && isNewest ? await pages.page({ ...request, before: null, after: null }) : asked;
+    const [rows, statuses, ready] = await Promise.all([
+      summaries.ofIds(page.ids),
+      serverStatuses.of(servers, silenceSeconds(config)),
+      readiness(),
+    ]);
     return await context.html(
       <ListPage
         session={sessionOf(context)}
         filter={filter}
         servers={servers}
-        rows={await summaries.ofIds(page.ids)}
+        statuses={statuses}
+        readiness={ready}
+        rows={rows}
         {...neighbours(page, { before, after, isNewest }, filter)}
         isNewest={isNewest}
         lookedTo={page.lookedTo}

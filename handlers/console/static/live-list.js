@@ -2,6 +2,7 @@
 import { showTimes } from './clock.js';
 import { follow } from './event-stream.js';
 import { readPage, showsTheSame } from './page.js';
+import { watchTroubles } from './troubles.js';
 
 /** @typedef {{ id: number, passes: boolean, html: string }} RowEvent */
 
@@ -111,6 +112,7 @@ export function startLiveList(table) {
       settle();
     },
   });
+  watchTroubles(isBeingRead);
   for (const kind of ['pointerleave', 'focusout']) table.addEventListener(kind, () => requestAnimationFrame(settle));
   document.addEventListener('scroll', () => settle(), { passive: true });
   news.addEventListener('click', () => {

@@ -1,6 +1,7 @@
 import type { AttemptRow, DeliveryRow } from '../../../db/deliveries.ts';
 import type { Session } from '../session.ts';
 import { DeliveryBadge } from './badge.tsx';
+import { CallbackResult } from './callback-result.tsx';
 import { FormToken, SentOnce } from './form-token.tsx';
 import { Icon } from './icon.tsx';
 import { Duration, Moment } from './time.tsx';
@@ -66,17 +67,19 @@ function Attempts({ attempts }: { attempts: readonly AttemptRow[] }) {
   if (attempts.length === 0) return <p class="hint">Nothing was tried yet.</p>;
   return (
     <section class="table-scroll" aria-label="Attempts" tabindex={0}>
-      <table class="plain-table">
+      <table class="plain-table attempts">
         <thead>
           <tr>
             <th scope="col" class="number">
               No.
             </th>
             <th scope="col">Result</th>
-            <th scope="col" class="number">
+            <th scope="col" class="number at-wide">
               Took
             </th>
-            <th scope="col">At</th>
+            <th scope="col" class="at-wide">
+              At
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -86,11 +89,16 @@ function Attempts({ attempts }: { attempts: readonly AttemptRow[] }) {
             .map(({ number, status, error, durationMs, at }) => (
               <tr>
                 <td class="number">{number}</td>
-                {status === null ? <td>{error ?? 'no answer'}</td> : <td class="nowrap">HTTP {status}</td>}
-                <td class="number">
+                <td>
+                  <CallbackResult attempt={{ status, error }} />
+                  <span class="at-narrow">
+                    <Moment at={at} />
+                  </span>
+                </td>
+                <td class="number at-wide">
                   <Duration milliseconds={durationMs} />
                 </td>
-                <td class="nowrap">
+                <td class="nowrap at-wide">
                   <Moment at={at} />
                 </td>
               </tr>

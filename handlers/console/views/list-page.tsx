@@ -1,5 +1,7 @@
 import type { CommandSummary } from '../../../db/command-summaries.ts';
+import type { ServerStatus } from '../../../db/server-status.ts';
 import { commandStates } from '../../../lib/command.ts';
+import type { Readiness } from '../console-dependencies.ts';
 import { isFiltered, type ListFilter, listPath } from '../list-filter.ts';
 import type { Session } from '../session.ts';
 import { stateText } from './badge.tsx';
@@ -7,11 +9,14 @@ import { CommandRow } from './command-row.tsx';
 import { Icon } from './icon.tsx';
 import { Page } from './layout.tsx';
 import { Live } from './live.tsx';
+import { Troubles } from './troubles.tsx';
 
 type ListPageProps = {
   session: Session;
   filter: ListFilter;
   servers: readonly string[];
+  statuses: readonly ServerStatus[];
+  readiness: Readiness;
   rows: readonly CommandSummary[];
   /** Where the neighbouring pages begin; null where there is none. */
   newer: string | null;
@@ -24,12 +29,15 @@ type ListPageProps = {
 };
 
 export function ListPage(props: ListPageProps) {
-  const { session, filter, servers, rows, isNewest, pageSize, now } = props;
+  const { session, filter, servers, statuses, readiness, rows, isNewest, pageSize, now } = props;
   return (
     <Page title="Commands" section="Commands" session={session} now={now}>
       <div class="page-head">
         <h1>Commands</h1>
         <Live />
+      </div>
+      <div id="troubles" aria-live="polite">
+        <Troubles servers={statuses} readiness={readiness} now={now} />
       </div>
       <nav class="chips" aria-label="State">
         {(['', ...commandStates] as const).map((state) => (

@@ -2,6 +2,9 @@ import type { ServerStatus } from '../../../db/server-status.ts';
 import { Notice } from './notice.tsx';
 import { Age } from './time.tsx';
 
+/** Where dokku-daemon keeps Dokku's lock, unless DOKKU_LOCK_PATH tells it otherwise. */
+const dokkuLock = '/var/lock/dokku-daemon/dokku-daemon.lock';
+
 /** Why a server runs nothing, and what to do about it; nothing where it does. */
 export function ServerProblem({ status, now }: { status: ServerStatus; now: number }) {
   const { state, since, server, worker, blockedBy } = status;
@@ -24,7 +27,8 @@ export function ServerProblem({ status, now }: { status: ServerStatus; now: numb
           {server} has been blocked for <SinceAge since={since} now={now} />
         </strong>
         , since <BlockedBy token={blockedBy} /> was given up: Dokku may still be at work on it. The next command runs as
-        soon as Dokku’s lock is free. Where it stays so, look on the host for what holds Dokku’s lock.
+        soon as Dokku’s lock is free. Where it stays so, type on the Dokku host <code>fuser -v {dokkuLock}</code>: it
+        names what holds the lock. <code>npm run -s doctor</code> looks further.
       </Notice>
     );
   }

@@ -1,4 +1,5 @@
 import { queueCountedTo, type ServerStatus } from '../../../db/server-status.ts';
+import type { Readiness } from '../console-dependencies.ts';
 import { listPath } from '../list-filter.ts';
 import type { Session } from '../session.ts';
 import { ServerBadge } from './badge.tsx';
@@ -7,13 +8,14 @@ import { Page } from './layout.tsx';
 import { Live } from './live.tsx';
 import { NoWorker, ServerProblem } from './server-problem.tsx';
 import { Age, Elapsed } from './time.tsx';
+import { SystemTroubles } from './troubles.tsx';
 
-type ServersPageProps = { session: Session; servers: readonly ServerStatus[]; now: number };
+type ServersPageProps = { session: Session; servers: readonly ServerStatus[]; readiness: Readiness; now: number };
 
 /** Leases and workers change without an event, so the page is looked at again this often. */
 const lookAgainMs = 2000;
 
-export function ServersPage({ session, servers, now }: ServersPageProps) {
+export function ServersPage({ session, servers, readiness, now }: ServersPageProps) {
   const isUnmanned = servers.length > 1 && servers.every(({ worker }) => worker === null);
   return (
     <Page title="Servers" section="Servers" session={session} now={now}>
@@ -22,7 +24,8 @@ export function ServersPage({ session, servers, now }: ServersPageProps) {
         <h1>Servers</h1>
         <Live />
       </div>
-      <div id="no-workers" data-live-region>
+      <div id="troubles" data-live-region>
+        <SystemTroubles readiness={readiness} />
         {isUnmanned && <NoWorker servers="any of these servers" />}
       </div>
       <div class="servers">
