@@ -1,7 +1,9 @@
 /** Commands that outlast their time. Each test has a server of its own. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { holdRequest } from '../support/held-message.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
 import { waitFor } from '../support/process.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { Replicas } from '../support/replicas.ts';
 import type { StandIn } from '../support/stand-in.ts';
@@ -11,16 +13,19 @@ let installation: Installation;
 let web: Web;
 let stored: Stored;
 let receiver: Receiver;
+/** Between the workers and Postgres. */
+let postgres: TestProxy;
 let replicas: Replicas;
 
 beforeAll(async () => {
   receiver = await startReceiver();
   installation = await createInstallation({
-    servers: ['default', 'late', 'never', 'silent'],
+    servers: ['default', 'late', 'never', 'silent', 'again'],
     env: { LEASE_SECONDS: '2', CALLBACK_ALLOW: '127.0.0.1' },
   });
   stored = storedIn(installation.database);
-  replicas = new Replicas(installation);
+  postgres = await startProxy({ target: installation.databaseUrl });
+  replicas = new Replicas(installation, { DATABASE_URL: postgres.url(installation.databaseUrl) });
   [web] = await Promise.all([installation.startWeb(), replicas.start()]);
   await Promise.all([...installation.daemons.keys()].map((server) => replicas.owner(server)));
   return async () => await receiver.stop();
@@ -115,6 +120,27 @@ describe.concurrent('the command outlasts its time', () => {
     await succeeded(next.token);
     expect(await stored.command(first.token)).toMatchObject({ state: 'timed_out', lateOk: null });
     expect((await stored.lease('silent')).blockedSince).toBeNull();
+  });
+
+  test('and so does the next one; the unblock of the first comes late: the block of the second stays', async () => {
+    const daemon = daemonOf('again');
+    const [holdFirst, holdSecond] = [await daemon.hold(/FIRST/), await daemon.hold(/SECOND/)];
+    const [first, second] = [await accept('again', 'FIRST'), await accept('again', 'SECOND')];
+    await timedOut(first.token);
+    const third = await accept('again', 'THIRD');
+    await helpsWait('again', 1);
+    const unblocking = holdRequest(postgres, 'update "dokku_api"."leases" set "blocked_since"', 'again');
+    await holdFirst.release();
+    await unblocking.reached;
+    // The worker gives that try up, and the next one succeeds.
+    await timedOut(second.token);
+    expect(await stored.lease('again')).toMatchObject({ blockedBy: second.token });
+    unblocking.settle('forward');
+    await waitsFor('again', second.token, third.token);
+    expect(daemon.timesSent(third.command)).toBe(0);
+    await holdSecond.release();
+    await succeeded(third.token);
+    expect([first, second, third].map(({ command }) => daemon.timesSent(command))).toEqual([1, 1, 1]);
   });
 });
 

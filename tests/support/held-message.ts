@@ -9,10 +9,12 @@ export interface HeldMessage {
   settle(how: 'forward' | 'cut'): void;
 }
 
-/** Holds the first message to the target that contains `text`: nothing of it has been carried out then. */
-export function holdRequest(proxy: TestProxy, text: string): HeldMessage {
+/** Holds the first message to the target that contains all of `texts`: nothing of it has been carried out then. */
+export function holdRequest(proxy: TestProxy, ...texts: [string, ...string[]]): HeldMessage {
   return hold((wait) =>
-    proxy.onData('toTarget', (chunk, connection) => (chunk.includes(text) ? wait(connection) : 'forward')),
+    proxy.onData('toTarget', (chunk, connection) =>
+      texts.every((text) => chunk.includes(text)) ? wait(connection) : 'forward',
+    ),
   );
 }
 
