@@ -25,7 +25,16 @@ export function remediesFor(place: Place) {
     });
   // A real one listens where the system keeps what runs.
   const isStandIn = (path: string) => place === 'npm start' && !/^(\/var)?\/run\//.test(path);
-  const startDaemon = (path: string) => (isStandIn(path) ? 'npm start' : 'systemctl start dokku-daemon');
+  const startDaemon = (path: string) => {
+    if (isStandIn(path)) return 'npm start';
+    const name = forwardedFrom(path);
+    return name === null ? 'systemctl start dokku-daemon' : `systemctl restart dokku-daemon-forward@${name}`;
+  };
+  const restartDaemon = (path: string) => {
+    if (isStandIn(path)) return 'npm start (stop the one that runs first)';
+    const name = forwardedFrom(path);
+    return `systemctl restart dokku-daemon${name === null ? '' : ` (on the host of ${name})`}`;
+  };
 
   return {
     set: (variable: string, value: string) =>
@@ -84,8 +93,7 @@ export function remediesFor(place: Place) {
       host: 'npm run -s worker (stop the one that runs first)',
     }),
     startDaemon,
-    restartDaemon: (path: string) =>
-      isStandIn(path) ? 'npm start (stop the one that runs first)' : 'systemctl restart dokku-daemon',
+    restartDaemon,
     /** For a folder that is not there: not mounted, or not made yet. */
     makeFolder: (folder: string, path: string) =>
       everywhereElse(
@@ -104,4 +112,9 @@ export function remediesFor(place: Place) {
 function onHost(host: string, service: string): (verb: string) => string {
   const remote = ['localhost', '127.0.0.1', '[::1]', ''].includes(host) ? '' : `ssh ${host} `;
   return (verb) => `${remote}systemctl ${verb} ${service}`;
+}
+
+/** Where deploy/dokku-daemon-forward@.service has the sockets of other hosts, and by which name. */
+function forwardedFrom(path: string): string | null {
+  return /^(?:\/var)?\/run\/dokku-daemons\/([^/]+)\.sock$/.exec(path)?.[1] ?? null;
 }
