@@ -1,26 +1,35 @@
 /** Accepting a command: the one statement that makes it, and what to do when its answer was not had. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
+import { inBatches } from '../lib/batches.ts';
 import { ApiError } from '../lib/errors.ts';
 import { classifyFailedQuery, type Database } from './client.ts';
 import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
 
-const fields = [
-  'token',
-  'server',
-  'command',
-  'callbackUrl',
-  'timeoutSeconds',
-  'retryOf',
-  'legacyRetry',
-  'keyId',
-  'createdBy',
-  'owner',
-  'requestId',
-] as const satisfies readonly (keyof CommandRow)[];
+/** The columns of a new command that are not their default, with their types. */
+const given = {
+  token: 'text',
+  server: 'text',
+  command: 'text',
+  callbackUrl: 'text',
+  timeoutSeconds: 'int',
+  retryOf: 'text',
+  legacyRetry: 'boolean',
+  keyId: 'bigint',
+  createdBy: 'text',
+  owner: 'text',
+  requestId: 'text',
+} as const satisfies Partial<Record<keyof CommandRow, string>>;
+type GivenField = keyof typeof given;
+const givenFields = Object.keys(given) as GivenField[];
+
+const columns = sql.join(
+  givenFields.map((field) => sql.identifier(commands[field].name)),
+  sql`, `,
+);
 
 /** A command that passed every check. */
-export type NewCommand = Pick<CommandRow, (typeof fields)[number]>;
+export type NewCommand = Pick<CommandRow, GivenField>;
 
 /** The command, and whether it is that of an earlier request. */
 export type Accepted = { row: CommandRow; replayed: boolean };
@@ -31,18 +40,29 @@ export type Accept = ReturnType<typeof createAccept>;
 
 export function createAccept(database: Database) {
   const idempotency = createIdempotency(database);
-  const insertStatement = database
-    .insert(commands)
-    .values(Object.fromEntries(fields.map((field) => [field, sql.placeholder(field)])) as never)
-    .onConflictDoNothing()
-    .returning(commandColumns)
-    .prepare('insert_command');
+  const insertStatement = prepareInsert(database);
+  const insertAll = async (given: readonly NewCommand[]): Promise<(CommandRow | undefined)[]> => {
+    const columns = givenFields.map((field) => [field, given.map((command) => command[field])]);
+    const rows = await insertStatement.execute(Object.fromEntries(columns));
+    const stored = new Map(rows.map((row) => [row.token, row]));
+    return given.map(({ token }) => stored.get(token));
+  };
+  const insertShared = inBatches({ callsAtMost: 2, itemsAtMost: 100, call: insertAll });
+
+  /** None where something is in the way. */
+  async function insertOne(command: NewCommand): Promise<CommandRow | undefined> {
+    try {
+      return await insertShared(command);
+    } catch (error) {
+      if (classifyFailedQuery(error) !== 'rejected') throw error;
+      // Nobody's command fails for another's.
+      return (await insertAll([command]))[0];
+    }
+  }
 
   async function insert(command: NewCommand, request: IdempotentRequest | null): Promise<Accepted> {
     for (let tries = 0; tries < triesAtMost; tries++) {
-      const [row] = await (request === null
-        ? insertStatement.execute(command)
-        : insertRemembered(database, command, request));
+      const row = await (request === null ? insertOne(command) : insertRemembered(database, command, request));
       if (row) return { row, replayed: false };
       const earlier = await findEarlier(command, request);
       if (earlier !== null) return earlier;
@@ -96,15 +116,28 @@ export function createAccept(database: Database) {
   };
 }
 
-function insertRemembered(database: Database, command: NewCommand, request: IdempotentRequest) {
-  const remembered = remember(database, request, command.token);
+/** Any number of commands in one statement, each column as an array; ids ascend in their order. */
+function prepareInsert(database: Database) {
+  const arrays = sql.join(
+    givenFields.map((field) => sql`${sql.placeholder(field)}::${sql.raw(given[field])}[]`),
+    sql`, `,
+  );
   const inserted = database.$with('inserted', commandColumns).as(sql`
-    insert into ${commands} (token, server, command, callback_url, timeout_seconds, retry_of, legacy_retry, key_id,
-      created_by, owner, request_id)
-    select ${command.token}, ${command.server}, ${command.command}, ${command.callbackUrl}, ${command.timeoutSeconds}::int,
-      ${command.retryOf}, ${command.legacyRetry}::boolean, ${command.keyId}::bigint, ${command.createdBy}, ${command.owner},
-      ${command.requestId}
-    where exists (select 1 from ${remembered})
+    insert into ${commands} (${columns})
+    select ${columns} from unnest(${arrays}) with ordinality as given(${columns}, position) order by position
     on conflict do nothing returning *`);
-  return database.with(remembered, inserted).select().from(inserted);
+  return database.with(inserted).select().from(inserted).prepare('insert_command');
+}
+
+async function insertRemembered(database: Database, command: NewCommand, request: IdempotentRequest) {
+  const remembered = remember(database, request, command.token);
+  const values = sql.join(
+    givenFields.map((field) => sql`${command[field]}::${sql.raw(given[field])}`),
+    sql`, `,
+  );
+  const inserted = database.$with('inserted', commandColumns).as(sql`
+    insert into ${commands} (${columns}) select ${values} where exists (select 1 from ${remembered})
+    on conflict do nothing returning *`);
+  const [row] = await database.with(remembered, inserted).select().from(inserted);
+  return row;
 }

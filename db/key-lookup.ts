@@ -1,5 +1,6 @@
 /** The look-up behind every request: one query serves all requests that wait for it, and none is remembered. */
 import { eq, sql } from 'drizzle-orm';
+import { inBatches } from '../lib/batches.ts';
 import type { StoredSecrets } from '../lib/credentials.ts';
 import type { Key } from '../lib/key.ts';
 import type { Database } from './client.ts';
@@ -7,11 +8,6 @@ import { keys } from './schema.ts';
 
 /** What verifies a secret, and which version of which row it was read from. */
 export type StoredKey = StoredSecrets & { id: number; version: string };
-
-/** Few, so that under load each serves many requests; two, so that one connection that hangs does not hold up all. */
-const queriesAtMost = 2;
-
-type Waiter = { apiKey: string; resolve: (stored: StoredKey | null) => void; reject: (error: unknown) => void };
 
 export function createKeyLookup(database: Database) {
   /** Every change of a row, be it only of when it was last used, changes its xmin. */
@@ -50,47 +46,24 @@ export function createKeyLookup(database: Database) {
     .prepare('describe_key');
 
   const described = new Map<number, { version: string; key: Key }>();
-  let waiting: Waiter[] = [];
-  let running = 0;
-
-  async function query(apiKeys: readonly string[]): Promise<Map<string, StoredKey | null>> {
-    const rows = await findStatement.execute({ apiKeys: [...new Set(apiKeys)] });
-    return new Map(rows.map(({ asked, ...stored }) => [asked, stored.id === 0 ? null : stored]));
-  }
-
-  function sendNext(): void {
-    if (running === queriesAtMost || waiting.length === 0) return;
-    const batch = waiting;
-    waiting = [];
-    running += 1;
-    void query(batch.map(({ apiKey }) => apiKey))
-      .then(
-        (found) => {
-          for (const { apiKey, resolve } of batch) resolve(found.get(apiKey) ?? null);
-        },
-        (error: unknown) => {
-          for (const { reject } of batch) reject(error);
-        },
-      )
-      .finally(() => {
-        running -= 1;
-        sendNext();
-      });
-  }
+  const find = inBatches<string, StoredKey | null>({
+    // Few, so that under load each serves many requests; two, so that one connection that hangs does not hold up all.
+    callsAtMost: 2,
+    itemsAtMost: 1000,
+    call: async (apiKeys) => {
+      const rows = await findStatement.execute({ apiKeys: [...new Set(apiKeys)] });
+      const found = new Map(rows.map(({ asked, ...stored }) => [asked, stored.id === 0 ? null : stored]));
+      return apiKeys.map((apiKey) => found.get(apiKey) ?? null);
+    },
+  });
 
   return {
     /**
      * What verifies the secret of a key, deleted and expired ones included; null for an unknown Api-Key.
      *
-     * What is asked for while all queries are under way shares the next one. A query that was sent is never joined, so
-     * that each request sees every deletion and rotation that was done before it came.
+     * A query that was sent is never joined, so that each request sees every deletion and rotation that was done before it came.
      */
-    find(apiKey: string): Promise<StoredKey | null> {
-      return new Promise((resolve, reject) => {
-        waiting.push({ apiKey, resolve, reject });
-        sendNext();
-      });
-    },
+    find,
 
     /** Who a verified key is; read from Postgres only where its row has changed since. Null where the row is gone. */
     async describe({ id, version }: Pick<StoredKey, 'id' | 'version'>): Promise<Key | null> {

@@ -59,6 +59,23 @@ describe('accepting', () => {
     expect(ids).toEqual([...ids].sort((a, b) => a - b));
   });
 
+  test('many at once are stored each as it is, but for one that cannot be', async () => {
+    const given = Array.from({ length: 250 }, (_, index) =>
+      newCommand({
+        command: index === 99 ? 'apps:create \0' : `apps:create app-${index}`,
+        callbackUrl: index % 2 === 0 ? `https://receiver.example/${index}` : null,
+        timeoutSeconds: 100 + index,
+      }),
+    );
+    const outcomes = await Promise.allSettled(given.map((command) => accept(command, null)));
+    const rejected = outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []));
+    expect(rejected).toEqual([99]);
+    const rows = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.row] : []));
+    expect(rows).toMatchObject(given.filter((_, index) => index !== 99));
+    const stored = await database.select().from(commandTable).orderBy(commandTable.id);
+    expect(stored.map(({ token }) => token).toSorted()).toEqual(rows.map(({ token }) => token).toSorted());
+  });
+
   test('the same token twice is one command', async () => {
     const command = newCommand();
     const [first, second] = await Promise.all([accept(command, null), accept(command, null)]);
