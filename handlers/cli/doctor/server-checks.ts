@@ -33,7 +33,8 @@ export function checkServers({ config, database, redis, workerPatienceMs, remedi
   }
   const servers = serversOf({ defaultSocket, moreServers, jsonServers });
   const names = servers.map(({ name }) => name);
-  const silence = silenceSeconds({ leaseSeconds: config.leaseSeconds ?? usualLeaseSeconds });
+  const leaseSeconds = config.leaseSeconds ?? usualLeaseSeconds;
+  const silence = silenceSeconds({ leaseSeconds });
   const statuses = database.then((usable) => usable && createServerStatuses(usable));
 
   // A look that fails is told by the worker's check; the sockets can be looked at without it.
@@ -94,7 +95,7 @@ export function checkServers({ config, database, redis, workerPatienceMs, remedi
         const check = `stream of ${name}`;
         return usable === null ? skipped(check, 'Redis is not usable') : await checkStream(usable, name, remedies);
       }),
-      whenObserved('queue of', (server) => checkQueue(server, remedies)),
+      whenObserved('queue of', (server) => checkQueue(server, { leaseSeconds, remedies })),
     ];
   });
   return [

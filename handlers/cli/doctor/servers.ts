@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerStatus, ServerStatuses } from '../../../db/server-status.ts';
-import { type Finding, failed, ok, skipped } from './finding.ts';
+import { type Finding, failed, ok, skipped, warning } from './finding.ts';
 import type { Remedies } from './remedies.ts';
 import { lockFile } from './socket.ts';
 
@@ -64,7 +64,8 @@ export function checkServer(server: ObservedServer, options: { isReached: boolea
 }
 
 /** Whether what waits gets its turn, and what runs comes to its end. */
-export function checkQueue(server: ObservedServer, remedies: Remedies): Finding {
+export function checkQueue(server: ObservedServer, options: { leaseSeconds: number; remedies: Remedies }): Finding {
+  const { leaseSeconds, remedies } = options;
   const check = `queue of ${server.server}`;
   const { queued, running, oldestQueuedMs } = server;
   const waiting = `${queued} ${queued === 1 ? 'waits' : 'wait'}`;
@@ -74,6 +75,10 @@ export function checkQueue(server: ObservedServer, remedies: Remedies): Finding 
   }
   if (server.state === 'blocked' || server.state === 'unreachable') {
     return queued === 0 ? ok(check, 'empty') : skipped(check, `${waiting}: the server is ${server.state}`);
+  }
+  if (server.isStuck && server.worker === null) {
+    const says = `${waiting}: the worker that had the server is gone, and another takes it within ${2 * leaseSeconds} s`;
+    return warning(check, says, `npm run -s doctor (once more then; where it stays so, ${remedies.restartWorker})`);
   }
   if (server.isStuck) {
     const says = `${waiting}, the first for ${seconds(oldestQueuedMs ?? 0)}, and nothing runs`;

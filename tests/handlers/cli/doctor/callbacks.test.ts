@@ -30,8 +30,16 @@ beforeEach(async () => {
 
 /** A callback that was given up after one attempt. */
 async function giveUp(host: string, attempt: { status: number | null; error: string | null }) {
+  return await fail(host, attempt, { state: 'dead', endedAt: new Date() });
+}
+
+async function fail(
+  host: string,
+  attempt: { status: number | null; error: string | null },
+  delivery: Partial<typeof deliveries.$inferInsert>,
+) {
   const { row } = await createAccept(database)(newCommand({ callbackUrl: `https://${host}/hook` }), null);
-  const [delivery] = await database
+  const [stored] = await database
     .insert(deliveries)
     .values({
       commandId: row.id,
@@ -39,11 +47,11 @@ async function giveUp(host: string, attempt: { status: number | null; error: str
       url: `https://${host}/hook`,
       host,
       keyId: 1,
-      state: 'dead',
-      endedAt: new Date(),
+      attempt: 1,
+      ...delivery,
     })
     .returning();
-  await database.insert(attempts).values({ deliveryId: delivery?.id ?? 0, number: 1, durationMs: 5, ...attempt });
+  await database.insert(attempts).values({ deliveryId: stored?.id ?? 0, number: 1, durationMs: 5, ...attempt });
   return row;
 }
 
@@ -55,7 +63,25 @@ async function look(callbackAllow = ''): Promise<string[]> {
 }
 
 test('none', async () => {
-  expect(await look()).toEqual(['ok: none was given up within a day']);
+  expect(await look()).toEqual(['ok: none fails, and none was given up within a day']);
+});
+
+test('failing and tried again, until it is asked for anew', async () => {
+  const { id, token } = await fail(
+    'hooks.example.com',
+    { status: null, error: 'connection_refused' },
+    { state: 'pending', nextAt: new Date(Date.now() + 60_000) },
+  );
+  expect(await look()).toEqual([
+    `warning: 1 to hooks.example.com fails; the last, of command ${token}: connection_refused, and will be tried again by itself → curl -X POST -H 'Api-Key: KEY' -H 'Api-Secret: SECRET' http://127.0.0.1:3000/commands/${token}/deliveries (once hooks.example.com answers 2xx)`,
+  ]);
+  await createDeliveries(database).sendAgain(id);
+  expect(await look()).toEqual(['ok: none fails, and none was given up within a day']);
+});
+
+test('not sent, for want of the key that sealed the signing secret', async () => {
+  await fail('hooks.example.com', { status: null, error: 'not_sent' }, { state: 'pending' });
+  expect(await look()).toEqual([expect.stringMatching(/→ export SECRET_KEY=THE_PRESENT_ONE,THE_ONE_BEFORE$/)]);
 });
 
 test('given up, and sent again', async () => {
@@ -81,7 +107,7 @@ test('to an address that is not allowed', async () => {
 
 test('refused by their receiver with 410', async () => {
   await giveUp('hooks.example.com', { status: 410, error: null });
-  expect(await look()).toEqual(['ok: none was given up within a day']);
+  expect(await look()).toEqual(['ok: none fails, and none was given up within a day']);
 });
 
 test('signing secrets that another SECRET_KEY sealed', async () => {

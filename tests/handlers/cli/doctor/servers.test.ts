@@ -4,6 +4,9 @@ import { Redis } from 'ioredis';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { createAccept } from '../../../../db/accept.ts';
 import { commands, leases, workers } from '../../../../db/schema.ts';
+import { createServerStatuses } from '../../../../db/server-status.ts';
+import { remediesFor } from '../../../../handlers/cli/doctor/remedies.ts';
+import { checkQueue } from '../../../../handlers/cli/doctor/servers.ts';
 import { streamKey } from '../../../../lib/wakeups.ts';
 import { createInstallation, type Installation } from '../../../support/installation.ts';
 import { newCommand } from '../../../support/new-command.ts';
@@ -67,6 +70,20 @@ test('no worker, and one that was killed', async () => {
   expect(remedyIn((await problems(installation.env, 'npm start'))[0])).toBe('npm start');
   worker = await installation.startWorker();
   await untilClean(installation.env);
+});
+
+test('a queue whose worker was killed, and that another has not taken yet', async () => {
+  const [status] = await createServerStatuses(installation.database).of(['default'], 60);
+  if (status === undefined) throw new Error('the server has no status');
+  const stuck = { ...status, state: 'idle' as const, queued: 2, oldestQueuedMs: 9000, isStuck: true };
+  const options = { leaseSeconds: 10, remedies: remediesFor('host') };
+  expect(checkQueue({ ...stuck, worker: null }, options)).toEqual({
+    check: 'queue of default',
+    status: 'warning',
+    says: '2 wait: the worker that had the server is gone, and another takes it within 20 s',
+    remedy: 'npm run -s doctor (once more then; where it stays so, npm run -s worker (stop the one that runs first))',
+  });
+  expect(checkQueue(stuck, options)).toMatchObject({ status: 'failed', remedy: options.remedies.restartWorker });
 });
 
 test('a server that no worker has', async () => {
