@@ -22,8 +22,10 @@ export function CallbackResult({ attempt: { status, error } }: { attempt: Pick<A
   const meaning = status === 410 ? 'It asks not to be sent any more.' : failures[error ?? ''];
   return (
     <>
-      <span class="nowrap">{status === null ? (error ?? 'no answer') : `HTTP ${status}`}</span>
-      {meaning !== undefined && <span class="hint attempt-meaning">{meaning}</span>}
+      {meaning !== undefined && <span class="attempt-meaning">{meaning}</span>}
+      <span class={meaning === undefined ? 'nowrap' : 'nowrap hint'}>
+        {status === null ? (error ?? 'no answer') : `HTTP ${status}`}
+      </span>
     </>
   );
 }

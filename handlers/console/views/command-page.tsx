@@ -147,6 +147,7 @@ function NoResultYet({ state, waiting, now }: { state: string; waiting: CommandP
     );
   }
   const { status, ahead } = waiting;
+  const runs = status?.state === 'busy' || (status?.state === 'idle' && status.worker !== null);
   return (
     <>
       {status !== undefined && <ServerProblem status={status} now={now} />}
@@ -154,7 +155,8 @@ function NoResultYet({ state, waiting, now }: { state: string; waiting: CommandP
         <span class="spinner" aria-hidden="true" />
         <h2>Waiting for its turn</h2>
         <p>
-          {ahead === 0 ? 'It is the next one.' : `${ahead} ${ahead === 1 ? 'command is' : 'commands are'} ahead of it.`}
+          {ahead === 0 ? 'It is the next one' : `${ahead} ${ahead === 1 ? 'command is' : 'commands are'} ahead of it`}
+          {runs ? '.' : ', once the server runs commands again.'}
         </p>
       </div>
     </>

@@ -15,12 +15,13 @@ export function Troubles({ servers, readiness, now }: TroublesProps) {
       <SystemTroubles readiness={readiness} />
       {stopped.length > 0 && (
         <Notice tone={stopped.every(isBlocked) ? 'warning' : 'bad'}>
-          <strong>Commands wait on {stopped.length === 1 ? 'a server' : `${stopped.length} servers`}.</strong>{' '}
+          <strong>Nothing runs on {stopped.length === 1 ? stopped[0]?.server : `${stopped.length} servers`}.</strong>{' '}
           <a href="/console/servers">See what to do</a>
           <ul class="troubles">
             {stopped.map((status) => (
               <li>
-                <strong>{status.server}</strong>: <Why status={status} now={now} />
+                {stopped.length > 1 && <strong>{status.server}: </strong>}
+                <Why status={status} now={now} />
               </li>
             ))}
           </ul>
@@ -55,13 +56,13 @@ function isBlocked({ worker, state }: ServerStatus): boolean {
 }
 
 function Why({ status: { worker, state, since }, now }: { status: ServerStatus; now: number }) {
-  if (worker === null) return <>no live worker has it</>;
+  if (worker === null) return <>No live worker has it.</>;
   const what =
-    state === 'blocked' ? 'Dokku may still be busy with a command that was given up' : 'its daemon is out of reach';
-  if (since === null) return <>{what}</>;
+    state === 'blocked' ? 'Dokku may still be busy with a command that was given up' : 'Its daemon is out of reach';
+  if (since === null) return <>{what}.</>;
   return (
     <>
-      {what}, for <Age at={since} now={now} />
+      {what}, for <Age at={since} now={now} />.
     </>
   );
 }

@@ -29,24 +29,27 @@ async function troublesOn(path: string): Promise<string> {
 }
 
 async function untilTroubles(path: string, text: string): Promise<void> {
-  let found = '';
-  await waitFor(async () => (found = await troublesOn(path)) === text, {
-    describe: () => `${path} to say: it said ${found}`,
-  });
+  await waitFor(
+    async () => {
+      expect(await troublesOn(path)).toBe(text);
+      return true;
+    },
+    { describe: `${path} to say: ${text}` },
+  );
 }
 
 test('the list says why commands wait, until they do not', async () => {
-  expect(await troublesOn('/console')).toBe('Commands wait on a server. See what to do default: no live worker has it');
+  expect(await troublesOn('/console')).toBe('Nothing runs on default. See what to do No live worker has it.');
   await session.post('/console/commands', { cmd: 'apps:list' });
   const claimed = await web.claimOldest();
   await untilTroubles('/console', '');
   await web.finish(claimed, { reason: 'command_lost' });
   await query(database.url, 'update dokku_api.leases set blocked_since = now()');
   expect(await troublesOn('/console')).toMatch(
-    /^Commands wait on a server. See what to do default: Dokku may still be busy with a command that was given up, for \d+ s$/,
+    /^Nothing runs on default. See what to do Dokku may still be busy with a command that was given up, for \d+ s.$/,
   );
   await query(database.url, 'update dokku_api.leases set blocked_since = null, unreachable_since = now()');
-  expect(await troublesOn('/console')).toMatch(/default: its daemon is out of reach, for \d+ s$/);
+  expect(await troublesOn('/console')).toMatch(/Its daemon is out of reach, for \d+ s.$/);
   await query(database.url, 'update dokku_api.leases set unreachable_since = null');
   expect(await troublesOn('/console')).toBe('');
 });
