@@ -55,7 +55,12 @@ describe('promise 1', () => {
 
   test('refused', () => {
     const tries = [{ sentAt: 900, answeredAt: 950, status: 422, error: '{}' }, ...one.posted.tries];
-    expect(found(recordsOf([{ ...one, posted: { ...one.posted, tries } }]))).toEqual(['refused']);
+    const refused = [{ ...one, posted: { ...one.posted, tries } }];
+    expect(found(recordsOf(refused))).toEqual(['refused']);
+    const removed = (server: string, until: number) => ({ faults: [fault('server removed', 800, until, { server })] });
+    expect(found(recordsOf(refused, removed('default', 2000)))).toEqual([]);
+    expect(found(recordsOf(refused, removed('default', 890)))).toEqual(['refused']);
+    expect(found(recordsOf(refused, removed('eu', 2000)))).toEqual(['refused']);
   });
 
   test.each([
@@ -80,6 +85,28 @@ describe('promise 2', () => {
     const command: WireCommand = { ...one.command, state: 'failed', reason: 'daemon_unavailable' };
     expect(found(recordsOf([{ ...one, command }]))).toEqual(['sent_though_said_unsent']);
     expect(found(recordsOf([{ ...neverSent(one), command }]))).toEqual([]);
+  });
+
+  test('removed_without_cause', () => {
+    const command: WireCommand = { ...one.command, state: 'failed', reason: 'server_removed' };
+    const told = [{ ...neverSent(one), command }];
+    const other = { ...successor, servers: ['eu'] };
+    const since = (endedAt: number, observed: number) => ({
+      processes: [{ ...worker, endedAt }, other],
+      observations: [seen(command, observed)],
+    });
+    expect(found(recordsOf(told))).toEqual(['removed_without_cause']);
+    expect(found(recordsOf(told, since(2000, 6000)))).toEqual([]);
+    expect(found(recordsOf(told, since(2000, 4000)))).toEqual(['removed_without_cause']);
+    const back = { ...successor, startedAt: 2600 };
+    const processes = [...since(2000, 9000).processes, back];
+    expect(found(recordsOf(told, { ...since(2000, 9000), processes }))).toEqual([]);
+    expect(found(recordsOf(told, { ...since(2000, 9000), processes, removedAfterMs: 6000 }))).toEqual([
+      'removed_without_cause',
+    ]);
+    const frozen = [fault('worker frozen', 1000, 6000, { processes: [3] })];
+    const only = { processes: [worker, other], observations: [seen(command, 6000)] };
+    expect(found(recordsOf(told, { ...only, faults: frozen }))).toEqual([]);
   });
 
   test('result_without_answer', () => {
@@ -115,6 +142,15 @@ describe('promise 2', () => {
     const leases = [taken(4, 2, 3300, 3)];
     expect(found(recordsOf([lost(one)], { phases, faults }))).toEqual(['lost_without_cause']);
     expect(found(recordsOf([lost(one)], { phases, faults, leases }))).toEqual([]);
+  });
+
+  test('lost with its server, and by its worker’s own fault', () => {
+    const phases = [step(1, 'claimed', 1190), step(1, 'sent', 1199)];
+    const frozen = fault('worker frozen', 1220, 5300, { processes: [3] });
+    const removed = (server: string) => fault('server removed', 900, 9000, { server });
+    expect(found(recordsOf([lost(one)], { phases, faults: [removed('default')] }))).toEqual(['lost_without_cause']);
+    expect(found(recordsOf([lost(one)], { phases, faults: [frozen, removed('default')] }))).toEqual([]);
+    expect(found(recordsOf([lost(one)], { phases, faults: [frozen, removed('eu')] }))).toEqual(['lost_without_cause']);
   });
 
   test('lost where the daemon’s answer was not had', () => {
@@ -176,6 +212,10 @@ describe('promise 3', () => {
     expect(found(recordsOf([one], { leases }))).toEqual(['lease_stolen']);
     expect(found(recordsOf([one], { leases, processes: [{ ...worker, endedAt: 6000 }, successor] }))).toEqual([]);
     expect(found(recordsOf([one], { leases, stalls: [{ process: 3, from: 6500, until: 9500 }] }))).toEqual([]);
+    const abandoned = { ...taken(3, 1, 7000, null), epoch: null, kind: 'abandoned' } as const;
+    expect(found(recordsOf([one], { leases: [abandoned, ...leases] }))).toEqual([]);
+    const heldAgain = [abandoned, taken(3, 1, 7500, null), ...leases];
+    expect(found(recordsOf([one], { leases: heldAgain }))).toEqual(['lease_stolen']);
     const elsewhere = [fault('worker frozen', 6500, 9500, { processes: [5] })];
     expect(found(recordsOf([one], { leases, faults: elsewhere }))).toEqual(['lease_stolen']);
   });
@@ -193,6 +233,18 @@ describe('promise 4', () => {
     ]);
     const inStream = [seen(one.command, 5000, 'events 1'), seen(queued, 6000, 'events 2')];
     expect(found(recordsOf([one], { observations: inStream }))).toEqual([]);
+  });
+
+  test('time_of_another_clock', () => {
+    for (const changes of [
+      { ran_at: '2026-01-01T01:00:01+00:00' },
+      { started_at: '2025-12-31T23:00:01+00:00' },
+      { created_at: 'at no time' },
+    ]) {
+      expect(found(recordsOf([{ ...one, command: { ...one.command, ...changes } }]))).toEqual([
+        'time_of_another_clock',
+      ]);
+    }
   });
 
   test('late_result_changed', () => {

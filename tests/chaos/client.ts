@@ -16,6 +16,9 @@ export type ClientOptions = {
   behaviours: BehaviourWeights;
   /** So many commands are kept waiting at the server. */
   backlog: number;
+  /** How many of the lines are canceled again, and how many are posted again, from 0 to 1. */
+  cancels: number;
+  repeats: number;
   /** Takes every line that is posted. */
   lines: PostedLine[];
   /** A number that no other line has. */
@@ -40,7 +43,7 @@ export class Client {
     const { backlog, isFinal } = this.#options;
     const posting = new Set<Promise<void>>();
     while (!over.aborted) {
-      this.#open = this.#open.filter(({ tokens }) => !tokens.some(isFinal));
+      this.#open = this.#open.filter((posted) => !posted.tokens.some(isFinal) && !isRefused(posted));
       if (this.#open.length >= backlog || posting.size >= 3) {
         await pause(20, over);
         continue;
@@ -52,11 +55,11 @@ export class Client {
   }
 
   async #post(givenUp: AbortSignal): Promise<void> {
-    const { api, random, receiverUrl, server, lines } = this.#options;
+    const { api, random, receiverUrl, server, lines, cancels, repeats } = this.#options;
     const posted = await this.#newLine();
     if (random.chance(0.3)) posted.callbackUrl = `${receiverUrl}/${posted.mark}`;
     const sync = random.chance(0.1);
-    const cancels = !sync && random.chance(0.05);
+    const isCanceled = !sync && random.chance(cancels);
     lines.push(posted);
     this.#open.push(posted);
     const fields = {
@@ -72,10 +75,15 @@ export class Client {
       this.#note(posted, await sending);
       if (posted.acceptedAt === null) await pause(random.between(50, 300), givenUp);
     }
-    if (posted.acceptedAt === null) return;
-    if (cancels) await this.#cancel(posted);
+    if (posted.acceptedAt === null) {
+      // The server is not configured at the moment.
+      await pause(random.between(500, 1000), givenUp);
+      return;
+    }
+    if (isCanceled) await this.#cancel(posted);
     // Another try of what was answered is answered with the same command.
-    if (random.chance(0.03)) this.#note(posted, await api.call({ method: 'POST', path: '/commands', fields, headers }));
+    if (random.chance(repeats))
+      this.#note(posted, await api.call({ method: 'POST', path: '/commands', fields, headers }));
   }
 
   #note(posted: PostedLine, answer: Answer): void {

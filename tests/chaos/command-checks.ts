@@ -2,7 +2,7 @@
 import { isFinal, type WireCommand } from '../../lib/command.ts';
 import type { Finding } from './finding.ts';
 import type { History } from './history.ts';
-import type { Observation, PostedLine } from './records.ts';
+import type { Observation, PostedLine, PostTry, ProcessRecord } from './records.ts';
 
 /** States whose reason says that nothing was ever written to the daemon. */
 const neverSent = new Set(['command_canceled', 'daemon_unavailable', 'server_removed']);
@@ -14,9 +14,13 @@ export function checkCommands(history: History): Finding[] {
   const findings = lines.flatMap((posted) => {
     const found = byLine.get(posted.line) ?? [];
     return [
-      ...checkAccepted(posted, found),
+      ...checkAccepted(history, posted, found),
       ...checkSending(history, posted),
-      ...found.flatMap((command) => checkResult(history, posted, command)),
+      ...found.flatMap((command) => [
+        ...checkResult(history, posted, command),
+        ...checkRemoval(history, command),
+        ...checkTimes(history, command),
+      ]),
     ];
   });
   for (const { place, process, asked, endedAt, code, signal } of processes) {
@@ -30,13 +34,13 @@ export function checkCommands(history: History): Finding[] {
   return findings;
 }
 
-function checkAccepted(posted: PostedLine, found: readonly WireCommand[]): Finding[] {
+function checkAccepted(history: History, posted: PostedLine, found: readonly WireCommand[]): Finding[] {
   const findings: Finding[] = [];
   const tokens = new Set([...posted.tokens, ...found.map(({ token }) => token)]);
   if (tokens.size > 1) {
     findings.push({ invariant: 'two_commands_of_one_key', what: `${posted.line} became ${[...tokens].join(', ')}` });
   }
-  const refusal = posted.tries.find(({ status }) => status !== null && status >= 400 && status < 500);
+  const refusal = posted.tries.find((posting) => isRefusal(posting) && !isOfRemovedServer(history, posted, posting));
   if (refusal !== undefined) {
     findings.push({ invariant: 'refused', what: `${posted.line} was answered ${refusal.status}: ${refusal.error}` });
   }
@@ -54,6 +58,28 @@ function checkAccepted(posted: PostedLine, found: readonly WireCommand[]): Findi
     }
   }
   return findings;
+}
+
+function isRefusal({ status }: PostTry): boolean {
+  return status !== null && status >= 400 && status < 500;
+}
+
+/** A web process that does not have the server configured says so. */
+function isOfRemovedServer(
+  { records }: History,
+  { server }: PostedLine,
+  { sentAt, answeredAt, status }: PostTry,
+): boolean {
+  return (
+    status === 422 &&
+    records.faults.some(
+      (fault) =>
+        fault.kind === 'server removed' &&
+        fault.server === server &&
+        sentAt <= fault.until &&
+        (answeredAt ?? sentAt) >= fault.at,
+    )
+  );
 }
 
 function checkSending(history: History, posted: PostedLine): Finding[] {
@@ -93,6 +119,45 @@ function checkResult(history: History, posted: PostedLine, command: WireCommand)
     return [{ invariant: 'result_of_another', what }];
   }
   return [];
+}
+
+/** Work on processes and their starts and ends shows a moment later in the tables. */
+const slackMs = 500;
+/** From its start a process has this long to be on the list of workers. */
+const listedWithinMs = 3000;
+
+/** A server counts as removed when no worker that lives has had it on its list for so long. */
+function checkRemoval(history: History, { token, server, reason }: WireCommand): Finding[] {
+  if (reason !== 'server_removed') return [];
+  const { processes, removedAfterMs, faults, stalls } = history.records;
+  const workers = processes.filter(({ role }) => role === 'worker');
+  const listing = workers.filter(({ servers }) => servers.includes(server));
+  const isAbsent = ({ process, startedAt, endedAt }: ProcessRecord, from: number, until: number) =>
+    (endedAt !== null && endedAt <= from + slackMs) ||
+    startedAt + listedWithinMs >= until ||
+    faults.some((fault) => fault.processes.includes(process) && fault.until >= from && fault.at <= until) ||
+    stalls.some((stall) => stall.process === process && stall.until >= from && stall.from <= until);
+  // Since the last one that had it ended, or the first one that does not have it began to look.
+  const begins = workers.map((process) => (listing.includes(process) ? process.endedAt : process.startedAt));
+  const wasRemoved = begins.some((begin) => {
+    const from = begin ?? Number.POSITIVE_INFINITY;
+    const until = from + removedAfterMs - slackMs;
+    return until <= history.finalSeenAt(token) && listing.every((process) => isAbsent(process, from, until));
+  });
+  if (wasRemoved) return [];
+  return [
+    { invariant: 'removed_without_cause', what: `${token} is server_removed, and a worker had ${server} configured` },
+  ];
+}
+
+/** Stored times are Postgres' own, whatever the clock of a process says. Of a time the wire has whole seconds. */
+function checkTimes({ records }: History, { token, created_at, started_at, ran_at }: WireCommand): Finding[] {
+  const { from, until } = records.wallClock;
+  return [created_at, started_at, ran_at].flatMap((time): Finding[] => {
+    const at = time === null ? from : Date.parse(time);
+    if (at >= from - 1000 && at <= until) return [];
+    return [{ invariant: 'time_of_another_clock', what: `${token} has ${time}, which is not within the run` }];
+  });
 }
 
 /** Whatever was seen of a command after it was final is the same, but for what came late. */

@@ -13,6 +13,8 @@ export type Counts = {
   lost: number;
   timed_out: number;
   canceled: number;
+  /** Failed, as their server was not configured any more. */
+  server_removed: number;
   late_results: number;
   callbacks: number;
   missing: number;
@@ -55,6 +57,7 @@ export function countRecords(history: History, findings: readonly Finding[]): Co
     lost: inState('lost'),
     timed_out: inState('timed_out'),
     canceled: inState('canceled'),
+    server_removed: commands.filter(({ reason }) => reason === 'server_removed').length,
     late_results: commands.filter(({ late_result_data }) => late_result_data !== null).length,
     callbacks: callbacks.length,
     missing: found('missing'),

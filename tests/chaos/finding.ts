@@ -11,6 +11,7 @@ export type Invariant =
   | 'sent_twice'
   | 'sent_to_another_server'
   | 'sent_though_said_unsent'
+  | 'removed_without_cause'
   | 'lost_without_cause'
   | 'more_lost_than_faults'
   | 'result_without_answer'
@@ -25,6 +26,7 @@ export type Invariant =
   /** 4. A final state and its result never change. */
   | 'changed_after_final'
   | 'late_result_changed'
+  | 'time_of_another_clock'
   /** 5. A final command with a callback has a delivery, all of whose attempts bear one id. */
   | 'no_delivery'
   | 'webhook_id_differs'

@@ -8,8 +8,10 @@ export type Told = { command: WireCommand; posted: PostedLine; daemon: LogEntry[
 export const leaseMs = 2000;
 export const worker: ProcessRecord = {
   ...{ process: 3, place: 'worker-1', role: 'worker', startedAt: 0 },
-  ...{ endedAt: 90_000, signal: null, code: 0, asked: 'stop' },
+  ...{ endedAt: 90_000, signal: null, code: 0, asked: 'stop', servers: ['default'] },
 };
+const wallClock = { from: Date.UTC(2026, 0), until: Date.UTC(2026, 0) + 90_000 };
+const timeOf = (at: number) => `${new Date(wallClock.from + at).toISOString().slice(0, 19)}+00:00`;
 export const successor: ProcessRecord = { ...worker, process: 4, place: 'worker-2' };
 
 /** The n-th command, posted, run and answered in the n-th second. */
@@ -25,10 +27,10 @@ export function tell(n: number): Told {
     ...{ acceptedAt: at + 100, tokens: [token], ids: [n], cancel: null },
   };
   const command: WireCommand = {
-    ...{ id: n, token, command: line, created_at: `created ${n}`, ran_at: `ran ${n}` },
+    ...{ id: n, token, command: line, created_at: timeOf(at), ran_at: timeOf(at + 301) },
     result_data: { ok: true, output: `CHAOS:  ${mark}` },
     ...{ state: 'succeeded', reason: null, server: 'default', callback_url: callbackUrl, timeout: 30 },
-    ...{ started_at: `started ${n}`, duration_ms: 100, retry_of: null, result_json: null },
+    ...{ started_at: timeOf(at + 200), duration_ms: 100, retry_of: null, result_json: null },
     ...{ late_result_data: null, output_truncated: false, created_by: 'key_1' },
   };
   const daemon: LogEntry[] = [
@@ -49,6 +51,8 @@ function nanoseconds(ms: number): string {
 export function recordsOf(told: readonly Told[], changes: Partial<Records> = {}): Records {
   return {
     leaseMs,
+    removedAfterMs: 4000,
+    wallClock,
     servers: ['default'],
     lines: told.map(({ posted }) => posted),
     observations: told.map(({ command }) => seen(command, 80_000)),

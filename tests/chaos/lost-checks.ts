@@ -61,12 +61,14 @@ function causesOf(history: History, { command, posted, arrival }: LostCommand): 
     const storedAt = history.phasesOf(token).find(({ phase, process }) => phase === 'stored' && process === holder)?.at;
     const isCause = (from: number, to: number) => isDuring(from, to) && (storedAt === undefined || from < storedAt);
     const dead = processes.find(({ process }) => process === holder);
-    if (dead?.asked === 'kill' && dead.endedAt !== null && isCause(dead.endedAt, dead.endedAt)) {
-      causes.push(`death of ${holder} on ${server}`);
-    }
-    // To a process that lives a command is lost only together with the lease.
+    const death = `death of ${holder} on ${server}`;
+    if (dead?.asked === 'kill' && dead.endedAt !== null && isCause(dead.endedAt, dead.endedAt)) causes.push(death);
+    // To a process that lives a command is lost only together with the lease, or with the whole server.
     const takenOver = leases.some((change) => change.server === server && change.from === holder && change.at >= since);
-    if (!takenOver) continue;
+    const removed = faults.some(
+      (fault) => fault.kind === 'server removed' && fault.server === server && isDuring(fault.at, fault.until),
+    );
+    if (!takenOver && !removed) continue;
     const interruptions: Pick<Fault, 'at' | 'until'>[] = [
       ...faults.filter((fault) => fault.processes.includes(holder)),
       ...stalls
@@ -74,7 +76,9 @@ function causesOf(history: History, { command, posted, arrival }: LostCommand): 
         .map(({ from, until }) => ({ at: from, until })),
     ];
     for (const { at, until: end } of interruptions) {
-      if (isCause(at, end)) causes.push(`interruption of ${holder} on ${server} at ${at}`);
+      // Who dies of a standstill has not been struck twice.
+      if (isCause(at, end))
+        causes.push(end === dead?.endedAt ? death : `interruption of ${holder} on ${server} at ${at}`);
     }
   }
   return causes;

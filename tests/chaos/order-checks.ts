@@ -83,7 +83,7 @@ function checkLeases(history: History): Finding[] {
     .filter((entry) => entry.phase === 'sent' && !history.frozenBeforeWrite(entry))
     .flatMap(({ process, server, epoch, at, token }): Finding[] => {
       const successor = taken.find(
-        (change) => change.server === server && change.epoch > (epoch ?? 0) && change.at < at,
+        (change) => change.server === server && (change.epoch ?? 0) > (epoch ?? 0) && change.at < at,
       );
       if (successor === undefined) return [];
       const what = `process ${process} sent ${token} to ${server} under epoch ${epoch}, when process ${successor.process} had taken epoch ${successor.epoch}`;
@@ -92,11 +92,18 @@ function checkLeases(history: History): Finding[] {
   return [...sentWithout, ...taken.flatMap((change) => checkTake(history, change))];
 }
 
-/** A lease may be taken from an owner that is dead, or that could give no sign of life for the length of a lease. */
+/**
+ * A lease may be taken from an owner that is dead, that has given it up, or that could give no sign of life for the
+ * length of a lease.
+ */
 function checkTake({ records }: History, { from, at, server, epoch, process }: LeaseChange): Finding[] {
   const owner = records.processes.find((candidate) => candidate.process === from);
   if (owner === undefined || owner.process === process) return [];
   if (owner.endedAt !== null && owner.endedAt <= at) return [];
+  const last = records.leases.findLast(
+    (change) => change.process === from && change.server === server && change.at < at,
+  );
+  if (last?.kind === 'abandoned') return [];
   const since = at - 2 * records.leaseMs;
   const overlaps = (interval: { at: number; until: number }) => interval.until >= since && interval.at <= at;
   const stalls = records.stalls

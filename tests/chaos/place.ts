@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { waitFor } from '../support/process.ts';
 import { RunningProcess } from './processes.ts';
 import type { ProcessRecord } from './records.ts';
@@ -8,8 +7,8 @@ export type PlaceOptions = {
   role: ProcessRecord['role'];
   /** A built file. */
   script: string;
-  /** The environment of the next process there. */
-  env: () => Promise<Record<string, string>>;
+  /** The environment of the next process there, and the servers that it has configured. */
+  configuration: () => Promise<{ env: Record<string, string>; servers: readonly string[] }>;
   folder: string;
   /** Takes every process that the place has had. */
   started: RunningProcess[];
@@ -46,22 +45,26 @@ export class Place {
 
   /** A deploy: a new process beside the old one, which is told to stop once the new one is ready. */
   async replace(): Promise<void> {
-    const old = this.#current;
     const fresh = await this.#start();
     await Promise.race([this.#untilReady(fresh), fresh.ended]);
-    if (old?.alive) old.stop();
+    // The newest stays, where two deploys overlap.
+    for (const process of this.#alive()) if (process !== this.#current) process.stop();
   }
 
-  /** Tells the process to stop, and leaves the place empty. Resolves when all that were ever there have ended. */
+  /** Tells whatever runs there to stop, and leaves the place empty. Resolves when all that were ever there have ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#current?.alive) this.#current.stop();
+    for (const process of this.#alive()) process.stop();
     while (this.#keepers.size > 0) await Promise.all(this.#keepers);
   }
 
+  #alive(): RunningProcess[] {
+    return this.#options.started.filter(({ alive, record }) => alive && record.place === this.name);
+  }
+
   async #start(): Promise<RunningProcess> {
-    const { name, role, script, folder, started, env } = this.#options;
-    const environment = await env();
+    const { name, role, script, folder, started, configuration } = this.#options;
+    const { env, servers } = await configuration();
     const number = started.length + 1;
     const process = new RunningProcess({
       number,
@@ -69,7 +72,8 @@ export class Place {
       role,
       script,
       folder,
-      env: { ...environment, CHAOS_FOLDER: folder, CHAOS_PROCESS: String(number) },
+      servers,
+      env: { ...env, CHAOS_FOLDER: folder, CHAOS_PROCESS: String(number) },
     });
     started.push(process);
     this.#current = process;
@@ -86,8 +90,7 @@ export class Place {
   }
 
   async #untilReady(process: RunningProcess): Promise<void> {
-    const ready = this.#options.role === 'web' ? '"listening"' : '"worker started"';
-    await waitFor(() => !process.alive || readFileSync(process.log, 'utf8').includes(ready), {
+    await waitFor(() => !process.alive || process.ready, {
       timeout: 60_000,
       describe: `${this.name} to be ready; its log is ${process.log}`,
     });

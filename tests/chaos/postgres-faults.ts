@@ -1,5 +1,6 @@
 import { pause } from '../../worker/backoff.ts';
 import type { TestProxy } from '../support/proxy.ts';
+import { refuseRows } from './full-disk.ts';
 import type { Place } from './place.ts';
 import type { Random } from './random.ts';
 import { leaseSeconds, type Site } from './site.ts';
@@ -76,6 +77,17 @@ export async function delayStatement(
   });
 }
 
+/** Rows that are written do not fit on the disk, all of them or every other one, for a while. */
+async function fillDisk(site: Site, random: Random, over: AbortSignal): Promise<void> {
+  const share = random.pick([0.5, 1]);
+  const fullMs = random.between(200, 3000);
+  await site.strike({ kind: 'postgres disk full' }, async () => {
+    await refuseRows(site.databaseUrl, share);
+    await pause(fullMs, over);
+    await refuseRows(site.databaseUrl, 0);
+  });
+}
+
 async function onStatement(
   site: Site,
   place: Place,
@@ -126,6 +138,7 @@ export function postgresFaults(site: Site, random: Random, over: AbortSignal) {
     [2, () => dropPostgres(site, anyone(), aloneMs(), over)],
     [1, () => holdPostgres(site, null, outageMs(), over)],
     [2, () => holdPostgres(site, anyone(), aloneMs(), over)],
+    [2, () => fillDisk(site, random, over)],
     [2, () => loseAnswer(site, random.pick(site.webs), 'accept', over)],
     [4, () => loseAnswer(site, worker(), workerStatement(), over)],
     [1, () => delayStatement(site, worker(), workerStatement(), random, over)],

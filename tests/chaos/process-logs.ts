@@ -2,14 +2,31 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMs } from './clock.ts';
 import type { RunningProcess } from './processes.ts';
-import type { LeaseChange, PhaseEntry, Records, Stall } from './records.ts';
+import {
+  type LeaseChange,
+  type PhaseEntry,
+  type ProcessRecord,
+  type Records,
+  type Stall,
+  shortestStallMs,
+} from './records.ts';
 
-type WorkerLogEntry = { time: string; msg: string; worker: string; server: string; epoch: number; from: string | null };
+type WorkerLogEntry = {
+  time: string;
+  msg: string;
+  worker: string;
+  server: string;
+  epoch?: number;
+  from: string | null;
+  /** With `clock stepped`: by how many milliseconds in all, from that line on. */
+  step: number;
+};
 
 const leaseChanges: Readonly<Record<string, LeaseChange['kind']>> = {
   'lease taken': 'taken',
   'lease lost to another worker': 'lost',
   'lease released': 'released',
+  'lease not released: it runs out by itself': 'abandoned',
 };
 
 /** What the workers' own logs, and the files of their steps, tell of a run. */
@@ -24,14 +41,16 @@ export function readProcessLogs(
   for (const { number, entries } of logs) {
     for (const { msg, worker } of entries) if (msg === 'worker started') numbers.set(worker, number);
   }
-  const leases = logs.flatMap(({ number, entries }) =>
-    entries.flatMap(({ time, msg, server, epoch, from }): LeaseChange[] => {
+  const leases = logs.flatMap(({ number, entries }) => {
+    let steppedMs = 0;
+    return entries.flatMap(({ time, msg, server, epoch, from, step }): LeaseChange[] => {
+      if (msg === 'clock stepped') steppedMs = step;
       const kind = leaseChanges[msg];
       if (kind === undefined) return [];
-      const at = Date.parse(time) - wallAhead;
-      return [{ at, process: number, server, epoch, kind, from: numbers.get(from) ?? null }];
-    }),
-  );
+      const at = Date.parse(time) - steppedMs - wallAhead;
+      return [{ at, process: number, server, epoch: epoch ?? null, kind, from: numbers.get(from) ?? null }];
+    });
+  });
   const steps = workers.flatMap(({ record }) => {
     const entries = jsonLines<PhaseEntry | { stalledFrom: number; until: number }>(
       join(folder, `steps-${record.process}.jsonl`),
@@ -41,10 +60,21 @@ export function readProcessLogs(
   return {
     leases: leases.sort((a, b) => a.at - b.at),
     phases: steps.flatMap(({ entry }) => ('phase' in entry ? [entry] : [])).sort((a, b) => a.at - b.at),
-    stalls: steps.flatMap(({ entry, number }): Stall[] =>
-      'phase' in entry ? [] : [{ process: number, from: entry.stalledFrom, until: entry.until }],
-    ),
+    stalls: [
+      ...steps.flatMap(({ entry, number }): Stall[] =>
+        'phase' in entry ? [] : [{ process: number, from: entry.stalledFrom, until: entry.until }],
+      ),
+      ...workers.flatMap(({ record }) => lastStall(folder, record)),
+    ],
   };
+}
+
+/** From a process's last sign of life to its end, where that was longer than it ever is. */
+function lastStall(folder: string, { process, endedAt }: ProcessRecord): Stall[] {
+  const sign = join(folder, `sign-${process}`);
+  if (endedAt === null || !existsSync(sign)) return [];
+  const from = Number.parseFloat(readFileSync(sign, 'utf8'));
+  return endedAt - from > shortestStallMs ? [{ process, from, until: endedAt }] : [];
 }
 
 /** The lines of a file that are JSON objects in full; a killed process may have left half of one. */

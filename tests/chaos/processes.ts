@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMs } from './clock.ts';
 import type { ProcessRecord } from './records.ts';
@@ -47,6 +47,7 @@ export class RunningProcess {
   readonly log: string;
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
+  #ready = false;
 
   constructor(options: {
     number: number;
@@ -54,12 +55,16 @@ export class RunningProcess {
     role: ProcessRecord['role'];
     script: string;
     env: Record<string, string>;
+    servers: readonly string[];
     folder: string;
   }) {
-    const { number, place, role, script, env, folder } = options;
+    const { number, place, role, script, env, servers, folder } = options;
     this.log = join(folder, `${place}-${number}.log`);
     const startedAt = monotonicMs();
-    this.record = { process: number, place, role, startedAt, endedAt: null, signal: null, code: null, asked: null };
+    this.record = {
+      ...{ process: number, place, role, startedAt, servers: [...servers] },
+      ...{ endedAt: null, signal: null, code: null, asked: null },
+    };
     this.#child = spawnBuilt({ script, env, log: this.log });
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
@@ -71,6 +76,13 @@ export class RunningProcess {
 
   get alive(): boolean {
     return this.record.endedAt === null;
+  }
+
+  /** Whether it says that it does its work. */
+  get ready(): boolean {
+    const said = this.record.role === 'web' ? '"listening"' : '"worker started"';
+    this.#ready ||= readFileSync(this.log, 'utf8').includes(said);
+    return this.#ready && this.alive;
   }
 
   /** Without a signal, or any wish of ours. */
@@ -103,5 +115,10 @@ export class RunningProcess {
 
   unfreeze(): void {
     this.#child.kill('SIGCONT');
+  }
+
+  /** Steps its wall clock by an hour; only for one that is ready, as any other would end of the signal. */
+  stepClock(hours: 1 | -1): void {
+    this.#child.kill(hours > 0 ? 'SIGUSR2' : 'SIGHUP');
   }
 }

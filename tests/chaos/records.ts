@@ -39,7 +39,7 @@ export const unanswering: ReadonlySet<Behaviour> = new Set<Behaviour>([
 ]);
 
 /** A try at POSTing a line: all tries of one line bear one Idempotency-Key. */
-type PostTry = { sentAt: number; answeredAt: number | null; status: number | null; error: string | null };
+export type PostTry = { sentAt: number; answeredAt: number | null; status: number | null; error: string | null };
 
 export type PostedLine = {
   line: string;
@@ -95,6 +95,8 @@ export type PhaseEntry = {
   signal: 'SIGKILL' | 'SIGSTOP' | null;
 };
 
+/** Shorter ones are not told of. */
+export const shortestStallMs = 600;
 /** A process was not run for a while, by a signal or for want of a processor. */
 export type Stall = { process: number; from: number; until: number };
 
@@ -109,6 +111,8 @@ export type ProcessRecord = {
   code: number | null;
   /** Whether anybody wanted its end: by SIGKILL, or by SIGTERM. */
   asked: 'kill' | 'stop' | null;
+  /** The servers that it has configured. */
+  servers: string[];
 };
 
 /** A worker logged that a lease became its own, or ceased to be. */
@@ -116,8 +120,10 @@ export type LeaseChange = {
   at: number;
   process: number;
   server: string;
-  epoch: number;
-  kind: 'taken' | 'lost' | 'released';
+  /** Null with `abandoned`. */
+  epoch: number | null;
+  /** Abandoned: its release was not recorded, so that it runs out though its owner may live. */
+  kind: 'taken' | 'lost' | 'released' | 'abandoned';
   /** From which process it was taken; null: it was free. */
   from: number | null;
 };
@@ -129,7 +135,7 @@ export type Fault = {
   until: number;
   /** The processes that it struck alone; empty where it struck none, or all. */
   processes: number[];
-  /** The server whose daemon it struck. */
+  /** The server whose daemon it struck, or that was removed or added. */
   server: string | null;
   /** A daemon's restart that took the lock away from what ran. */
   dropsLock: boolean;
@@ -137,6 +143,10 @@ export type Fault = {
 
 export type Records = {
   leaseMs: number;
+  /** For so long a server must be on no living worker's list before its commands are ended. */
+  removedAfterMs: number;
+  /** Begin and end of the run by the machine's wall clock, in milliseconds since 1970. */
+  wallClock: { from: number; until: number };
   servers: string[];
   lines: PostedLine[];
   observations: Observation[];

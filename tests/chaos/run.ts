@@ -17,7 +17,7 @@ import { Random } from './random.ts';
 import type { DeliveryAnswer, PostedLine, ReceivedCallback, Records } from './records.ts';
 import { allLanes, type Lane, strike } from './schedule.ts';
 import type { Services } from './services.ts';
-import { leaseSeconds, type Site, startSite } from './site.ts';
+import { leaseSeconds, removedAfterMs, type Site, startSite } from './site.ts';
 import { watchAnswers, watchEvents } from './watch.ts';
 
 export type RunOptions = {
@@ -28,6 +28,9 @@ export type RunOptions = {
   /** For how long commands may still take to become final, when all faults have passed. */
   settleSeconds?: number;
   behaviours?: BehaviourWeights;
+  /** How many of the lines are canceled, and posted again, from 0 to 1. */
+  cancels?: number;
+  repeats?: number;
   lanes?: (site: Site, random: Random, over: AbortSignal) => Lane[];
   /** How many processes; default 2 and 3. */
   webs?: number;
@@ -78,8 +81,9 @@ export async function runChaos(options: RunOptions): Promise<Outcome> {
 }
 
 async function leaveRecords(options: RunOptions, folder: string): Promise<Records> {
-  const { services, seed, seconds, settleSeconds = 90 } = options;
+  const { services, seed, seconds, settleSeconds = 90, cancels = 0.05, repeats = 0.03 } = options;
   const random = new Random(seed);
+  const from = Date.now();
   runs += 1;
   const site = await startSite({ ...options, name: `run_${runs}`, folder });
   const observer = new Observer();
@@ -90,7 +94,7 @@ async function leaveRecords(options: RunOptions, folder: string): Promise<Record
   const clients = [...services.daemons].map(
     ([server, daemon]) =>
       new Client({
-        ...{ api, server, daemon, lines, backlog },
+        ...{ api, server, daemon, lines, backlog, cancels, repeats },
         receiverUrl: services.receiver.url,
         random: random.fork(`client of ${server}`),
         behaviours: options.behaviours ?? everyBehaviour,
@@ -124,6 +128,8 @@ async function leaveRecords(options: RunOptions, folder: string): Promise<Record
     return {
       ...{ lines, callbacks, ...answers },
       leaseMs: leaseSeconds * 1000,
+      removedAfterMs,
+      wallClock: { from, until: Date.now() },
       servers: [...services.daemons.keys()],
       observations: observer.all(),
       daemons: Object.fromEntries([...services.daemons].map(([server, daemon]) => [server, daemon.log()])),

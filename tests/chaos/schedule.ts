@@ -1,5 +1,7 @@
 import { pause } from '../../worker/backoff.ts';
+import { stepClock } from './clock-faults.ts';
 import { daemonFaults } from './daemon-faults.ts';
+import { killWeb, removeServer, replace } from './deploy-faults.ts';
 import { postgresFaults } from './postgres-faults.ts';
 import type { Random } from './random.ts';
 import { redisFaults } from './redis-faults.ts';
@@ -29,6 +31,8 @@ export function allLanes(site: Site, random: Random, over: AbortSignal): Lane[] 
       [1, () => replace(site, source, 'webs')],
       [2, () => killWeb(site, source)],
     ]),
+    drawn('servers', [4000, 15_000], (source) => [[1, () => removeServer(site, source, over)]]),
+    drawn('clocks', [500, 5000], (source) => [[1, () => stepClock(site, source, over)]]),
     drawn('redis', [1000, 6000], (source) => redisFaults(site, source, over)),
     drawn('postgres', [1500, 6000], (source) => postgresFaults(site, source, over)),
     drawn('daemons', [1000, 3500], (source) => daemonFaults(site, source, over)),
@@ -67,15 +71,4 @@ export async function strike(lanes: readonly Lane[], random: Random, over: Abort
   );
   await Promise.allSettled(running);
   await Promise.all(running);
-}
-
-/** A deploy: old and new overlap, and the old one gets its SIGTERM twice. */
-async function replace(site: Site, random: Random, what: 'workers' | 'webs'): Promise<void> {
-  await site.strike({ kind: `${what} deployed` }, () => random.pick(site[what]).replace());
-}
-
-async function killWeb(site: Site, random: Random): Promise<void> {
-  const struck = random.pick(site.webs).current;
-  struck?.kill();
-  await struck?.ended;
 }

@@ -5,7 +5,9 @@ import { createKeys, type GeneratedKey } from '../../db/keys.ts';
 import { createSeal } from '../../lib/seal.ts';
 import { freePort } from '../support/process.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
+import { steppableClock } from '../support/stepped-clock.ts';
 import { monotonicMs } from './clock.ts';
+import { prepareDisk } from './full-disk.ts';
 import type { MutationName } from './mutations.ts';
 import { Orders } from './orders.ts';
 import { Place } from './place.ts';
@@ -14,6 +16,8 @@ import type { Fault } from './records.ts';
 import type { Services } from './services.ts';
 
 export const leaseSeconds = 2;
+/** In place of a minute: short, as every outage of Postgres begins the count anew. */
+export const removedAfterMs = 2000;
 const secretKey = randomBytes(32).toString('hex');
 
 /** A dokku-api of several web and worker processes, with a database of its own, each process behind its own proxy. */
@@ -29,6 +33,10 @@ export type Site = {
   started: readonly RunningProcess[];
   orders: Orders;
   key: GeneratedKey;
+  /** Of its database, past the proxies. */
+  databaseUrl: string;
+  /** The servers that processes started from now on have configured. */
+  configured: Set<string>;
   /** Of the web processes that are there now. */
   urls(): string[];
   faults: Fault[];
@@ -57,22 +65,24 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const database = connectDatabase(databaseUrl, { maximum: 1, onError: () => undefined });
   const key = await createKeys(database, createSeal([secretKey], 'signing-secret')).generate({ role: 'admin' });
   await database.$client.end();
+  await prepareDisk(databaseUrl);
 
   const proxies = new Map<string, TestProxy>();
   const redisProxy = await startProxy({ target: services.redis.url });
   const started: RunningProcess[] = [];
   const urls = new Map<string, string>();
-  const [first, ...more] = [...services.daemons];
+  const socketOf = (server: string) => services.daemons.get(server)?.socketPath ?? '';
+  const configured = new Set(services.daemons.keys());
   const shared = {
     REDIS_URL: redisProxy.url(services.redis.url),
     SECRET_KEY: secretKey,
     HOST: '127.0.0.1',
-    DOKKU_DAEMON_SOCKET: first?.[1].socketPath ?? '',
-    DOKKU_SERVERS: more.map(([server, daemon]) => `${server}=${daemon.socketPath}`).join(','),
+    DOKKU_DAEMON_SOCKET: socketOf('default'),
     CALLBACK_ALLOW: '127.0.0.1',
     RATE_LIMIT: '1000000',
     LEASE_SECONDS: String(leaseSeconds),
     DAEMON_WAIT: '3',
+    ...steppableClock,
     ...(mutation !== undefined && { CHAOS_MUTATION: mutation }),
   };
   const makePlace = async (role: 'web' | 'worker', number: number): Promise<Place> => {
@@ -80,14 +90,20 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     const proxy = await startProxy({ target: databaseUrl });
     proxies.set(place, proxy);
     const script = join(services.build, role === 'web' ? 'handlers/server.js' : 'tests/chaos/worker.js');
-    const env = async () => {
-      const common = { ...shared, DATABASE_URL: proxy.url(databaseUrl) };
-      if (role === 'worker') return common;
-      const port = await freePort();
-      urls.set(place, `http://127.0.0.1:${port}`);
-      return { ...common, PORT: String(port) };
+    const configuration = async () => {
+      const port = role === 'web' ? await freePort() : null;
+      if (port !== null) urls.set(place, `http://127.0.0.1:${port}`);
+      const servers = [...services.daemons.keys()].filter((server) => configured.has(server));
+      const more = servers.filter((server) => server !== 'default');
+      const env = {
+        ...shared,
+        DATABASE_URL: proxy.url(databaseUrl),
+        DOKKU_SERVERS: more.map((server) => `${server}=${socketOf(server)}`).join(','),
+        ...(port === null ? { REMOVED_AFTER_MS: String(removedAfterMs) } : { PORT: String(port) }),
+      };
+      return { env, servers };
     };
-    return new Place({ name: place, role, script, env, folder, started });
+    return new Place({ name: place, role, script, configuration, folder, started });
   };
   const makePlaces = (role: 'web' | 'worker', count: number) =>
     Promise.all(Array.from({ length: count }, (_, index) => makePlace(role, index + 1)));
@@ -95,7 +111,7 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const workers = await makePlaces('worker', options.workers ?? 3);
   const faults: Fault[] = [];
   const site: Site = {
-    ...{ services, webs, workers, proxies, redisProxy, started, key, faults },
+    ...{ services, webs, workers, proxies, redisProxy, started, key, faults, databaseUrl, configured },
     orders: new Orders(folder),
     urls: () => [...urls.values()],
     strike: async ({ kind, server = null, processes = [], dropsLock = false }, during) => {

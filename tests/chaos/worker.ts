@@ -12,7 +12,7 @@ import { runWorker } from '../../worker/worker.ts';
 import { monotonicMs } from './clock.ts';
 import { type MutationName, mutations } from './mutations.ts';
 import { takeOrder } from './orders.ts';
-import type { PhaseEntry } from './records.ts';
+import { type PhaseEntry, shortestStallMs } from './records.ts';
 
 const { CHAOS_FOLDER: folder = '', CHAOS_PROCESS: number = '', CHAOS_MUTATION: mutation } = process.env;
 
@@ -45,13 +45,18 @@ function passStep(phase: RunPhase, row: { token: string; server: string; epoch: 
   if (signal !== null) process.kill(process.pid, signal);
 }
 
-/** Tells of every time in which this process did not run, by a signal or for want of a processor. */
-function watchStalls(everyMs: number, longestMs: number): void {
+/**
+ * Tells of every time in which this process did not run, by a signal or for want of a processor; and in a file when it
+ * last did, as one that is killed meanwhile cannot tell.
+ */
+function watchStalls(everyMs: number): void {
+  const sign = openSync(join(folder, `sign-${number}`), 'w');
   let last = monotonicMs();
   setInterval(() => {
     const now = monotonicMs();
-    if (now - last > longestMs) writeSync(steps, `${JSON.stringify({ stalledFrom: last, until: now })}\n`);
+    if (now - last > shortestStallMs) writeSync(steps, `${JSON.stringify({ stalledFrom: last, until: now })}\n`);
     last = now;
+    writeSync(sign, String(now), 0);
   }, everyMs).unref();
 }
 
@@ -73,6 +78,7 @@ const onFatal = (error: unknown) => {
   process.exit(1);
 };
 process.on('unhandledRejection', onFatal);
-watchStalls(100, config.leaseSeconds * 300);
-await runWorker({ config, log, stopping: stop.signal, onFatal, adapt }).catch(onFatal);
+watchStalls(100);
+const removedAfterMs = Number(process.env.REMOVED_AFTER_MS);
+await runWorker({ config, log, stopping: stop.signal, onFatal, adapt, removedAfterMs }).catch(onFatal);
 await database?.$client.end();
