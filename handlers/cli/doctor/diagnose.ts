@@ -14,6 +14,7 @@ import { type Place, type Remedies, remediesFor } from './remedies.ts';
 import { checkServers } from './server-checks.ts';
 import { checkSigningSecrets } from './signing-secrets.ts';
 import { brokenOff, onceMore, type Step } from './step.ts';
+import { checkStorage } from './storage.ts';
 
 export type DiagnoseOptions = {
   /** With every setting in it. */
@@ -55,6 +56,10 @@ export async function diagnose(options: DiagnoseOptions): Promise<Finding[]> {
       workerPatienceMs,
       remedies,
     }),
+    {
+      check: 'storage',
+      findings: withTables(database, 'storage', async (usable) => [await checkStorage(usable, remedies)]),
+    },
     ...callbackSteps(database, config, environment.CALLBACK_ALLOW ?? '', remedies),
   ];
   const findings = await settle(steps, onFinding);
@@ -81,27 +86,34 @@ function reportedElsewhere<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
+async function withTables(
+  database: Promise<Database | null>,
+  check: string,
+  look: (database: Database) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  const usable = await database;
+  return usable === null ? [skipped(check, 'the tables are not usable')] : await look(usable);
+}
+
 function callbackSteps(
   database: Promise<Database | null>,
   { secretKeys }: Partial<Config>,
   callbackAllow: string,
   remedies: Remedies,
 ): Step[] {
-  const withTables = async (check: string, look: (database: Database) => Promise<Finding[]>) => {
-    const usable = await database;
-    return usable === null ? [skipped(check, 'the tables are not usable')] : await look(usable);
-  };
   return [
     {
       check: 'callbacks',
-      findings: withTables('callbacks', (usable) => checkCallbacks(usable, { callbackAllow, remedies })),
+      findings: withTables(database, 'callbacks', (usable) => checkCallbacks(usable, { callbackAllow, remedies })),
     },
     {
       check: 'signing secrets',
       findings:
         secretKeys === undefined
           ? Promise.resolve([skipped('signing secrets', 'SECRET_KEY cannot be read')])
-          : withTables('signing secrets', async (usable) => [await checkSigningSecrets(usable, secretKeys, remedies)]),
+          : withTables(database, 'signing secrets', async (usable) => [
+              await checkSigningSecrets(usable, secretKeys, remedies),
+            ]),
     },
   ];
 }

@@ -25,11 +25,7 @@ export async function checkMigrations(database: Database, remedies: Remedies): P
     const says = cause instanceof Error ? cause.message : String(cause);
     const remedy =
       databaseErrorCode(error) === insufficientPrivilege
-        ? await grantCommand(database, (role) =>
-            ['USAGE ON SCHEMA dokku_api', 'ALL ON ALL TABLES IN SCHEMA dokku_api'].map(
-              (what) => `GRANT ${what} TO ${role}`,
-            ),
-          )
+        ? await grantTables(database)
         : 'npm run -s doctor (once more; Postgres answered before, and now it does not)';
     return { findings: [failed(check, says, remedy)], value: null };
   }
@@ -43,6 +39,13 @@ async function pending(database: Database, remedies: Remedies) {
   const says = 'none is applied, and this user may not create the schema dokku_api';
   const remedy = await grantCommand(database, (role, name) => [`GRANT CREATE ON DATABASE ${name} TO ${role}`]);
   return failed(check, says, remedy);
+}
+
+/** What an owner of the database types so that this user may use the tables. */
+export async function grantTables(database: Database): Promise<string> {
+  return await grantCommand(database, (role) =>
+    ['USAGE ON SCHEMA dokku_api', 'ALL ON ALL TABLES IN SCHEMA dokku_api'].map((what) => `GRANT ${what} TO ${role}`),
+  );
 }
 
 /** What an owner of the database types. */

@@ -69,6 +69,20 @@ export function remediesFor(place: Place) {
         `echo '${command}' | dokku redis:connect dokku-api`,
         `redis-cli -h ${host} -p ${port} --askpass ${command}`,
       ),
+    freeDisk: everywhereElse(
+      'df -h /var/lib/dokku/services/postgres (it shows what is full: free some of it)',
+      'df -h (on the host of Postgres; it shows what is full: free some of it)',
+    ),
+    /** @param name of the database, as SQL has it */
+    allowWrites: (name: string) => {
+      // The session that types it is read-only to begin with.
+      const first = 'SET default_transaction_read_only = off';
+      const statement = `ALTER DATABASE ${name} RESET default_transaction_read_only`;
+      return everywhereElse(
+        `echo '${first}; ${statement}' | dokku postgres:connect dokku-api`,
+        `psql -U postgres -d ${name} -c '${first}' -c '${statement}' (some hosts set it when the disk fills: look at that first)`,
+      );
+    },
     migrate: choose({
       dokku: 'dokku run dokku-api npm run -s migrate',
       'npm start': 'npm start',

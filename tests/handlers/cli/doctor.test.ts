@@ -59,6 +59,7 @@ const checks = [
   'server default',
   'stream of default',
   'queue of default',
+  'storage',
   'callbacks',
   'signing secrets',
 ];

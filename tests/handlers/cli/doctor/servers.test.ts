@@ -83,7 +83,11 @@ test('a queue whose worker was killed, and that another has not taken yet', asyn
     says: '2 wait: the worker that had the server is gone, and another takes it within 20 s',
     remedy: 'npm run -s doctor (once more then; where it stays so, npm run -s worker (stop the one that runs first))',
   });
-  expect(checkQueue(stuck, options)).toMatchObject({ status: 'failed', remedy: options.remedies.restartWorker });
+  const worker = { id: 'worker', host: 'host', version: '1.0.0' };
+  expect(checkQueue({ ...stuck, worker }, options)).toMatchObject({
+    status: 'failed',
+    remedy: options.remedies.restartWorker,
+  });
 });
 
 test('a server that no worker has', async () => {
