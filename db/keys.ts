@@ -104,6 +104,21 @@ export function createKeys(database: Database, seal: Seal) {
       return rowCount === 1 ? { apiSecret } : null;
     },
 
+    /**
+     * Gives the key a new signing secret, which every callback sent from now on is signed with. Its secret stays. Null
+     * where there is no such key.
+     */
+    async rotateSigningSecret(apiKey: string): Promise<{ signingSecret: string } | null> {
+      const [key] = await database.select({ publicId: keys.publicId }).from(keys).where(undeleted(apiKey));
+      if (key === undefined) return null;
+      const signingSecret = generateSigningSecret();
+      const { rowCount } = await database
+        .update(keys)
+        .set({ sealedSigningSecret: seal.seal(signingSecret, key.publicId) })
+        .where(undeleted(apiKey));
+      return rowCount === 1 ? { signingSecret } : null;
+    },
+
     /** Records that the keys were used just now, to the minute. */
     async touch(publicIds: readonly string[]): Promise<void> {
       await database

@@ -119,6 +119,12 @@ function described({ keys, commands }: RubyImport): string[] {
   ];
   return [
     `Taken over from the Ruby app: ${taken.join(', ')}.`,
+    ...(keys.imported > 0
+      ? [
+          'Callbacks are signed, and nobody has seen the signing secrets of these keys: a receiver that verifies gets one by',
+          'npm run -s keys:rotate -- <api key> --signing-secret (the API secret stays).',
+        ]
+      : []),
     ...(keys.unusable > 0
       ? [`Left out, since no request can bear them: keys ${keys.unusable}. Make new ones with keys:generate.`]
       : []),

@@ -61,6 +61,15 @@ async function carryOut(request: Exclude<KeysRequest, { action: 'help' }>, keys:
         hours === 0 ? 'The old one works no more.' : `The old one works for another ${Number(hours.toFixed(2))} h.`,
       );
     }
+    case 'rotate signing secret': {
+      const rotated = await keys.rotateSigningSecret(request.apiKey);
+      if (rotated === null) return notFound;
+      return done(
+        'New signing secret was generated',
+        `SIGNING SECRET: ${rotated.signingSecret}`,
+        'It is shown this once. Every callback sent from now on is signed with it; the API secret stays.',
+      );
+    }
     case 'explain': {
       const record = await keys.get(request.apiKey);
       if (record === null) return notFound;

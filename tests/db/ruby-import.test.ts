@@ -56,6 +56,8 @@ describe('keys', () => {
     expect((await release(url)).split('\n')).toEqual([
       'Migrations are applied.',
       'Taken over from the Ruby app: keys 1, commands 0 (lost for want of a result: 0), late results 0.',
+      'Callbacks are signed, and nobody has seen the signing secrets of these keys: a receiver that verifies gets one by',
+      'npm run -s keys:rotate -- <api key> --signing-secret (the API secret stays).',
       'Left out, since no request can bear them: keys 2. Make new ones with keys:generate.',
     ]);
     const seal = createSeal([SECRET_KEY], 'signing-secret');

@@ -11,6 +11,7 @@ export type KeysRequest =
   | { action: 'list'; rules: boolean }
   | { action: 'delete'; apiKey: string }
   | { action: 'rotate'; apiKey: string; graceMs: number }
+  | { action: 'rotate signing secret'; apiKey: string }
   /** `command` null: it is on standard input. */
   | { action: 'explain'; apiKey: string; command: string | null };
 
@@ -39,7 +40,12 @@ export function readArguments(args: readonly string[], environment: NodeJS.Proce
       return { action, apiKey };
     }
     case 'rotate': {
-      const { values, positionals } = read(action, rest, { grace: { type: 'string' } }, ['<api key>'], environment);
+      const options = { grace: { type: 'string' }, 'signing-secret': { type: 'boolean' } } as const;
+      const { values, positionals } = read(action, rest, options, ['<api key>'], environment);
+      if (values['signing-secret'] === true) {
+        if (values.grace !== undefined) throw new UsageError('--grace is for the API secret: leave it out.');
+        return { action: 'rotate signing secret', apiKey: positionals[0] ?? '' };
+      }
       const graceMs = duration('grace', values.grace ?? '24h');
       if (graceMs > longestGraceMs) throw new UsageError('--grace is too long: give 365d at most.');
       return { action, apiKey: positionals[0] ?? '', graceMs };

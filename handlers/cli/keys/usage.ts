@@ -44,12 +44,14 @@ that it did so, the old one can be taken away.`,
   npm run -s keys:delete <api key>`,
 
   rotate: `Gives a key a new secret. The one until now works on for a while; one from before that ends at once. The signing
-secret of callbacks stays.
+secret of callbacks stays, unless it is asked for: nobody has seen that of a key from the Ruby dokku-api.
 
   npm run -s keys:rotate <api key>
   npm run -s keys:rotate -- <api key> --grace TIME
+  npm run -s keys:rotate -- <api key> --signing-secret
 
-  --grace TIME   how long the old secret works on, such as 24h (default), 30m or 0`,
+  --grace TIME       how long the old secret works on, such as 24h (default), 30m or 0
+  --signing-secret   gives it a new signing secret instead, for every callback sent from now on; the API secret stays`,
 
   explain: `Says whether a key may run a command, and by which rule, or why not. Nothing is run. Ends with 0 if it may.
 

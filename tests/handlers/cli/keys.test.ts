@@ -101,12 +101,27 @@ test('an unknown key is not found by anything', async () => {
   const runs = [
     ['delete', unknown],
     ['rotate', unknown],
+    ['rotate', unknown, '--signing-secret'],
     ['explain', unknown, 'apps:list'],
     ['delete', 'key_x'],
   ];
   for (const result of await Promise.all(runs.map((args) => run(args)))) {
     expect(result).toEqual({ code: 1, stdout: 'Key not found.\n', stderr: '' });
   }
+});
+
+test('a new signing secret is what callbacks are signed with, and nothing else changes', async () => {
+  const made = await generate();
+  const { code, stdout } = await run(['rotate', made.apiKey, '--signing-secret']);
+  expect(code).toBe(0);
+  const [, fresh = ''] =
+    /^New signing secret was generated\nSIGNING SECRET: (whsec_\S+)\nIt is shown this once\./.exec(stdout) ?? [];
+  expect(fresh).not.toBe(made.signingSecret);
+  const { publicId, text } = await sealed(made.apiKey);
+  expect(createSeal([secretKey], 'signing-secret').open(text, publicId)).toBe(fresh);
+  expect(verifySecret(made.apiSecret, await keys.find(made.apiKey))).toBe(true);
+  const both = await run(['rotate', made.apiKey, '--signing-secret', '--grace', '1h']);
+  expect(both).toEqual({ code: 2, stdout: '', stderr: '--grace is for the API secret: leave it out.\n' });
 });
 
 test('the preset writes its rules out, and prints them', async () => {
