@@ -144,6 +144,17 @@ describe('promise 2', () => {
     expect(found(recordsOf([lost(one)], { phases, faults, leases }))).toEqual([]);
   });
 
+  test('lost to a worker that tells of its claim only when it goes on', () => {
+    const phases = [step(1, 'claimed', 5400)];
+    const faults = [fault('worker frozen', 1195, 5350, { processes: [3] })];
+    const leases = [taken(4, 2, 3300, 3)];
+    const observations = [seen(lost(one).command, 6000)];
+    const told = [neverSent(lost(one))];
+    const stalls = [{ process: 3, from: 1190, until: 5360 }];
+    expect(found(recordsOf(told, { phases, faults, leases, observations }))).toEqual(['lost_without_cause']);
+    expect(found(recordsOf(told, { phases, faults, leases, observations, stalls }))).toEqual([]);
+  });
+
   test('lost with its server, and by its worker’s own fault', () => {
     const phases = [step(1, 'claimed', 1190), step(1, 'sent', 1199)];
     const frozen = fault('worker frozen', 1220, 5300, { processes: [3] });

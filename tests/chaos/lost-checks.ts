@@ -2,7 +2,7 @@
 import type { WireCommand } from '../../lib/command.ts';
 import type { Finding } from './finding.ts';
 import type { Arrival, History } from './history.ts';
-import { type Fault, type PostedLine, unanswering } from './records.ts';
+import { type Fault, type PhaseEntry, type PostedLine, unanswering } from './records.ts';
 
 type LostCommand = { command: WireCommand; posted: PostedLine; arrival: Arrival | undefined };
 
@@ -40,8 +40,8 @@ function causesOf(history: History, { command, posted, arrival }: LostCommand): 
   const { server, token } = command;
   const until = history.finalSeenAt(token);
   const claimed = history.phasesOf(token).findLast(({ phase }) => phase === 'claimed');
-  // A worker that was frozen as it claimed tells of it when it goes on, and its successor has ended the command by then.
-  const since = claimed && claimed.at <= until ? claimed.at : (posted.tries[0]?.sentAt ?? 0);
+  const told = claimed && toldSince(history, claimed);
+  const since = told !== undefined && told <= until ? told : (posted.tries[0]?.sentAt ?? 0);
   const isDuring = (from: number, to: number) => to >= since - slackMs && from <= until;
   const causes: string[] = [];
 
@@ -82,6 +82,17 @@ function causesOf(history: History, { command, posted, arrival }: LostCommand): 
     }
   }
   return causes;
+}
+
+/**
+ * When a worker may have done what it tells of: one that stood still meanwhile tells of it when it goes on, and its
+ * successor may have ended the command by then.
+ */
+function toldSince({ records }: History, { process, at }: PhaseEntry): number {
+  const meanwhile = records.stalls.filter(
+    (stall) => stall.process === process && stall.from <= at && at <= stall.until + slackMs,
+  );
+  return Math.min(at, ...meanwhile.map(({ from }) => from));
 }
 
 /** Which entries get no cause of their own, however the causes are shared out (a largest matching). */

@@ -118,7 +118,7 @@ async function leaveRecords(options: RunOptions, folder: string): Promise<Record
     const deadline = setTimeout(() => givenUp.abort(), settleSeconds * 1000);
     await striking;
     await posting;
-    await untilFinal(lines, observer, givenUp.signal);
+    await untilFinal(api, lines, observer, givenUp.signal);
     clearTimeout(deadline);
     settled.abort();
     await watching;
@@ -169,9 +169,19 @@ async function untilFilled({ daemons }: Services, lines: readonly PostedLine[]):
   });
 }
 
-async function untilFinal(lines: readonly PostedLine[], observer: Observer, givenUp: AbortSignal): Promise<void> {
+/** Whatever was accepted, that whose answer was never had included. */
+async function untilFinal(
+  api: Api,
+  lines: readonly PostedLine[],
+  observer: Observer,
+  givenUp: AbortSignal,
+): Promise<void> {
   const isOpen = ({ tokens }: PostedLine) => tokens.length > 0 && !tokens.some((token) => observer.isFinal(token));
   while (!givenUp.aborted && lines.some(isOpen)) await pause(20, givenUp);
+  for (const state of ['queued', 'running']) {
+    while (!givenUp.aborted && (await api.list(`?state=${state}&limit=1`, givenUp))?.length !== 0)
+      await pause(50, givenUp);
+  }
 }
 
 /** All that the API says when nothing changes any more. */
