@@ -11,6 +11,8 @@ import { startTestRedis, type TestRedis } from './redis.ts';
 import { type StandIn, startStandIn } from './stand-in.ts';
 
 const secretKey = randomBytes(32).toString('hex');
+/** Of a process alone it is a second; on a machine where ten start at once, and others work too, many. */
+const startsWithinMs = 30_000;
 
 export type InstallationOptions = {
   /** Names of servers, each with a stand-in daemon of its own. */
@@ -89,13 +91,13 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
     startWeb: async (extra = {}) => {
       const port = await freePort();
       const process = startProcess({ script: 'handlers/server.ts', env: { ...env, PORT: String(port), ...extra } });
-      await process.waitForLog((entry) => entry.msg === 'listening');
+      await process.waitForLog((entry) => entry.msg === 'listening', startsWithinMs);
       const key = await keys.generate({ role: 'admin' });
       return clientOf(process, `http://127.0.0.1:${port}`, key);
     },
     startWorker: async (extra = {}) => {
       const process = startProcess({ script: 'worker/main.ts', env: { ...env, ...extra } });
-      await process.waitForLog((entry) => entry.msg === 'worker started');
+      await process.waitForLog((entry) => entry.msg === 'worker started', startsWithinMs);
       return process;
     },
     generateKey: (key) => keys.generate(key),
