@@ -50,6 +50,7 @@ test('one request is followed by its id from the web process through the worker 
       .filter(({ request_id }) => request_id === 'request-of-the-test')
       .map(({ time: _, level: __, process: ___, pid: ____, hostname: _____, duration_ms, ...entry }) => entry);
   expect(of(web.process)).toEqual([
+    { server: 'default', token, request_id: 'request-of-the-test', msg: 'command accepted' },
     {
       method: 'POST',
       route: '/commands',
@@ -74,6 +75,30 @@ test('one request is followed by its id from the web process through the worker 
   ]);
   expectClean(web.process, 'web');
   expectClean(worker, 'worker');
+});
+
+test('a cancellation and a repeated request are told, and name the command that they concern', async () => {
+  const installation = await createInstallation();
+  const web = await installation.startWeb();
+  const named = (id: string) => ({ 'X-Request-Id': id });
+  const repeated = { 'Idempotency-Key': 'once' };
+  const first = await web.post('/commands', { cmd: 'apps:list' }, { ...named('accepting'), ...repeated });
+  const { token } = (await first.json()) as { token: string };
+  await web.post('/commands', { cmd: 'apps:list' }, { ...named('repeating'), ...repeated });
+  const key = await installation.generateKey({ role: 'admin' });
+  await fetch(`${web.url}/commands/${token}`, {
+    method: 'DELETE',
+    headers: { 'Api-Key': key.apiKey, 'Api-Secret': key.apiSecret, ...named('canceling') },
+  });
+  const told = web.process
+    .entries()
+    .filter((entry) => entry.token === token)
+    .map(({ request_id, msg }) => `${request_id}: ${msg}`);
+  expect(told).toEqual([
+    'accepting: command accepted',
+    'repeating: command accepted before',
+    'canceling: command canceled',
+  ]);
 });
 
 test('whatever goes wrong, no line holds a command, an output, a callback URL or a credential', async () => {
@@ -133,7 +158,7 @@ test('whatever goes wrong, no line holds a command, an output, a callback URL or
   await daemon.addSwitch({ match: cmd, delayMs: 300, dokku: { stdout: secret } });
   const { token } = await web.accept({ cmd });
   await worker.waitForLog((entry) => entry.msg === 'command sent' && entry.token === token);
-  await installation.database.$client.query('ALTER TABLE dokku_api.commands RENAME TO moved');
+  await installation.database.$client.query('ALTER TABLE dokku_api.commands ADD CHECK (false) NOT VALID');
   expect((await web.post('/commands', { cmd })).status).toBe(500);
   await web.process.waitForLog(({ msg }) => msg === 'request failed by a defect of ours');
   await logged('worker ends: what it had in hand is left to a successor');

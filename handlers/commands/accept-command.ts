@@ -12,7 +12,7 @@ export const acceptedHeaders = ['Location', 'Idempotent-Replayed'] as const;
 /** Stores a checked command, announces it, and names it in the answer's headers. */
 export async function acceptCommand(
   context: Context<AppEnv>,
-  { accept, announcer }: Pick<Dependencies, 'accept' | 'announcer'>,
+  { accept, announcer, log }: Pick<Dependencies, 'accept' | 'announcer' | 'log'>,
   command: RunnableCommand,
   origin: { request: IdempotentRequest | null; retryOf: string | null; legacyRetry: boolean },
 ): Promise<CommandRow> {
@@ -29,6 +29,11 @@ export async function acceptCommand(
       requestId,
     },
     origin.request,
+  );
+  const { token, server, retryOf } = row;
+  log.info(
+    { request_id: requestId, token, server, ...(retryOf === null ? {} : { retry_of: retryOf }) },
+    replayed ? 'command accepted before' : 'command accepted',
   );
   if (!replayed) await announcer.announceQueued(row);
   else if (origin.request !== null) context.header('Idempotent-Replayed', 'true');

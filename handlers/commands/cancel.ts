@@ -19,7 +19,8 @@ export function cancelCommand({
   config,
   commands,
   announcer,
-}: Pick<Dependencies, 'config' | 'commands' | 'announcer'>) {
+  log,
+}: Pick<Dependencies, 'config' | 'commands' | 'announcer' | 'log'>) {
   const names = serversOf(config).map(({ name }) => name);
   return factory.createHandlers(
     describeRoute({
@@ -44,6 +45,7 @@ export function cancelCommand({
       const found = await visibleCommand(commands, context.var.key, token);
       checkServerPermitted(context.var.key, found.server, names);
       const row = await outcomeInDoubt(token, cancelQueued(commands, found));
+      log.info({ request_id: context.var.requestId, token, server: row.server }, 'command canceled');
       await announcer.announceChange(row);
       return context.json(toWire(row), 200);
     },

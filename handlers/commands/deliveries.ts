@@ -55,7 +55,8 @@ export function sendCallbackAgain({
   commands,
   deliveries,
   resendOnce,
-}: Pick<Dependencies, 'commands' | 'deliveries' | 'resendOnce'>) {
+  log,
+}: Pick<Dependencies, 'commands' | 'deliveries' | 'resendOnce' | 'log'>) {
   return factory.createHandlers(
     describeRoute({
       operationId: 'sendCallbackAgain',
@@ -91,6 +92,7 @@ export function sendCallbackAgain({
               if (replayed) context.header('Idempotent-Replayed', 'true');
             });
       await outcomeInDoubt(token, resent);
+      log.info({ request_id: context.var.requestId, token }, 'callback asked for again');
       return context.json(toWireDelivery(await deliveries.find(id)), 202);
     },
   );

@@ -15,7 +15,7 @@ import { isVisible, tokenParam, visibleCommand } from './visible-command.ts';
 /** RFC 9745: since the first day of this API, which has the POST. */
 const deprecation = '@1735689600';
 
-type RetryDependencies = Pick<Dependencies, 'config' | 'accept' | 'announcer' | 'commands'>;
+type RetryDependencies = Pick<Dependencies, 'config' | 'accept' | 'announcer' | 'commands' | 'log'>;
 
 /** POST /commands/:token/retry: the same command once more. */
 export function retryCommand(deps: RetryDependencies) {

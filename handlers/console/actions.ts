@@ -38,7 +38,7 @@ export function retryFromConsole(deps: ConsoleDependencies) {
 
 /** POST /console/commands/:token/cancel */
 export function cancelFromConsole(deps: ConsoleDependencies) {
-  const { commands, announcer, config } = deps;
+  const { commands, announcer, config, log } = deps;
   const names = serversOf(config).map(({ name }) => name);
   return action(deps, async (context, token) => {
     for (let tries = 0; tries < triesAtMost; tries++) {
@@ -47,6 +47,7 @@ export function cancelFromConsole(deps: ConsoleDependencies) {
       if (isFinal(state)) throw new ApiError('already_final', 'It had ended before it could be canceled.');
       const row = state === 'queued' ? await outcomeInDoubt(token, commands.cancel(id)) : null;
       if (row !== null) {
+        log.info({ request_id: context.var.requestId, token, server }, 'command canceled');
         await announcer.announceChange(row);
         return { token, done: 'canceled' };
       }
@@ -57,7 +58,7 @@ export function cancelFromConsole(deps: ConsoleDependencies) {
 
 /** POST /console/commands/:token/resend */
 export function resendFromConsole(deps: ConsoleDependencies) {
-  const { commands, deliveries, resendOnce } = deps;
+  const { commands, deliveries, resendOnce, log } = deps;
   return action(deps, async (context, token) => {
     const { id, state, callbackUrl } = await visibleCommand(commands, context.var.key, token);
     if (callbackUrl === null) throw new ApiError('not_found', 'This command has no callback.');
@@ -65,6 +66,7 @@ export function resendFromConsole(deps: ConsoleDependencies) {
     const request = await formRequest(context, {});
     const resent: Promise<unknown> = request === null ? deliveries.sendAgain(id) : resendOnce({ id, token }, request);
     await outcomeInDoubt(token, resent);
+    log.info({ request_id: context.var.requestId, token }, 'callback asked for again');
     return { token, done: 'resent' };
   });
 }

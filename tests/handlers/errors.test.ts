@@ -306,7 +306,10 @@ test('each request is one line of the log, which names the pattern and never wha
       duration_ms: expect.any(Number),
     }),
   ]);
-  expect(line('logged-2')).toEqual([expect.objectContaining({ method: 'POST', route: '/commands', status: 202 })]);
+  expect(line('logged-2')).toEqual([
+    expect.objectContaining({ msg: 'command accepted', token: expect.stringMatching(/^[0-9a-f]{64}$/) }),
+    expect.objectContaining({ method: 'POST', route: '/commands', status: 202 }),
+  ]);
   expect(line('logged-3')).toEqual([expect.objectContaining({ route: '/commands/:token', status: 404 })]);
   expect(line('logged-4')).toEqual([expect.objectContaining({ status: 401 })]);
   const log = JSON.stringify(web.log);

@@ -23,7 +23,7 @@ export function CallbackResult({ attempt: { status, error } }: { attempt: Pick<A
   return (
     <>
       {meaning !== undefined && <span class="attempt-meaning">{meaning}</span>}
-      <span class={meaning === undefined ? 'nowrap' : 'nowrap hint'}>
+      <span class={meaning === undefined ? 'nowrap' : 'nowrap hint attempt-word'}>
         {status === null ? (error ?? 'no answer') : `HTTP ${status}`}
       </span>
     </>
