@@ -2,7 +2,7 @@
  * Commands in the order of their ids: pages by keyset, and many commands in batches that a bounded memory holds.
  * Every read is a statement of its own; no transaction is held between two of them.
  */
-import { and, asc, desc, gt, gte, lt, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, gt, gte, lt, lte, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import {
   type CommandFilter,
@@ -44,7 +44,7 @@ export type CommandPages = ReturnType<typeof createCommandPages>;
 /** @param search which finds the ids of a page */
 export function createCommandPages(database: Database, search: CommandSearch = createCommandSearch(database)) {
   /** The first rows of those selected, as many as a batch may have: the sizes of stored texts are known unread. */
-  async function readBatch(where: SQL | undefined, order: IdOrder): Promise<CommandRow[]> {
+  function batchOf(where: SQL | undefined, order: IdOrder) {
     const direction = sql.raw(order);
     const selected = database
       .select()
@@ -58,12 +58,25 @@ export function createCommandPages(database: Database, search: CommandSearch = c
           + coalesce(octet_length(late_output), 0)) over (order by id ${direction} rows between unbounded preceding
           and 1 preceding) as bytes_before
         from ${selected} selected
-      ) measured where coalesce(bytes_before, 0) < ${bytesAtOnce}`);
-    return await database
+      ) measured where coalesce(bytes_before, 0) < ${sql.raw(String(bytesAtOnce))}`);
+    return database
       .with(batch)
       .select()
       .from(batch)
       .orderBy(order === 'asc' ? asc(batch.id) : desc(batch.id));
+  }
+
+  const inRange = (after: number | Placeholder, highest: number | Placeholder) =>
+    and(gt(commands.id, after), lte(commands.id, highest));
+  // The list of all asks for thousands of batches. That of an owner needs a plan for how many the owner has.
+  const nextStatement = batchOf(inRange(sql.placeholder('after'), sql.placeholder('highest')), 'asc').prepare(
+    'next_commands',
+  );
+
+  async function nextBatch(owner: string | null, after: number, highest: number): Promise<CommandRow[]> {
+    return owner === null
+      ? await nextStatement.execute({ after, highest })
+      : await batchOf(and(matching({ owner }), inRange(after, highest)), 'asc');
   }
 
   /** Looks from `start` on, itself included, where the nearest one is most likely. In doubt there are some. */
@@ -80,21 +93,22 @@ export function createCommandPages(database: Database, search: CommandSearch = c
       return ids[0] ?? null;
     },
 
-    /** The commands up to an id, ascending, in batches. */
+    /** The commands up to an id, ascending, in batches. While one is used the next is read. */
     async *upTo(owner: string | null, highest: number): AsyncGenerator<CommandRow[]> {
-      for (let last = 0; last < highest; ) {
-        const rows = await readBatch(and(matching({ owner }), gt(commands.id, last), lte(commands.id, highest)), 'asc');
-        const end = rows.at(-1);
-        if (end === undefined) return;
+      let rows = await nextBatch(owner, 0, highest);
+      for (let end = rows.at(-1); end !== undefined; end = rows.at(-1)) {
+        const next = end.id < highest ? nextBatch(owner, end.id, highest) : Promise.resolve([]);
+        // Told where it is awaited; nobody awaits it when the reader is gone.
+        next.catch(() => undefined);
         yield rows;
-        last = end.id;
+        rows = await next;
       }
     },
 
     /** The commands with these ids, in the order given, in batches. Those deleted meanwhile are left out. */
     async *withIds(ids: readonly number[], order: IdOrder): AsyncGenerator<CommandRow[]> {
       for (let rest = ids; rest.length > 0; ) {
-        const rows = await readBatch(sql`${commands.id} = any(${sql.param(rest)})`, order);
+        const rows = await batchOf(sql`${commands.id} = any(${sql.param(rest)})`, order);
         const end = rows.at(-1);
         if (end === undefined) return;
         yield rows;

@@ -100,14 +100,16 @@ test('a search for two characters, which no index finds, looks at a bounded part
 });
 
 test('the whole list begins with few rows, for an owner of few too', async () => {
+  await expectBounded(() => pages.highestId('rare'), { index: 'commands_owner', rows: 1, pages: 50 });
   for (const owner of ['default', 'rare', null]) {
-    await expectBounded(() => pages.upTo(owner, finalCommands).next(), {
+    const list = pages.upTo(owner, finalCommands);
+    // Beside the first batch the second is read ahead.
+    await expectBounded(async () => [await list.next(), await list.next()], {
       index: owner === 'rare' ? 'commands_owner' : 'commands_pkey',
       rows: 1500,
       pages: 1500,
     });
   }
-  await expectBounded(() => pages.highestId('rare'), { index: 'commands_owner', rows: 1, pages: 50 });
 });
 
 test('changes are read from where a stream resumes, those of one owner too', async () => {
