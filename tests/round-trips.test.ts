@@ -1,0 +1,77 @@
+/** How often a command makes web and worker ask Postgres and Redis: what stands in the README. */
+import { Redis } from 'ioredis';
+import { beforeAll, expect, test } from 'vitest';
+import { createInstallation, type Installation, type Web } from './support/installation.ts';
+import { waitFor } from './support/process.ts';
+import { startProxy, type TestProxy } from './support/proxy.ts';
+
+let installation: Installation;
+let web: Web;
+let redis: Redis;
+let fromWeb: TestProxy;
+let fromWorker: TestProxy;
+
+beforeAll(async () => {
+  installation = await createInstallation();
+  fromWeb = await startProxy({ target: installation.databaseUrl });
+  fromWorker = await startProxy({ target: installation.databaseUrl });
+  web = await installation.startWeb({ DATABASE_URL: fromWeb.url(installation.databaseUrl) });
+  // Its process may end before this connection to it does.
+  redis = new Redis(installation.redis.url, { retryStrategy: () => null });
+  return () => redis.disconnect();
+});
+
+/** Postgres ends each answer with ReadyForQuery: these bytes and the transaction's status. */
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
+
+async function redisCommands(): Promise<Record<string, number>> {
+  const statistics = await redis.info('commandstats');
+  const calls = (name: string) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(statistics)?.[1] ?? 0);
+  return { evalsha: calls('evalsha'), xadd: calls('xadd'), publish: calls('publish') };
+}
+
+test('accepting asks Postgres twice and Redis thrice', async () => {
+  // The first one loads the script that counts, and notes when the key was last used, which the second reads.
+  await web.accept({ cmd: 'apps:list' });
+  await waitFor(
+    async () =>
+      (await installation.database.$client.query('select from dokku_api.keys where last_used_at is not null')).rowCount,
+    { describe: 'the time of last use' },
+  );
+  await web.accept({ cmd: 'apps:list' });
+  await redis.config('RESETSTAT');
+  let answers = 0;
+  const stop = fromWeb.onData('toClient', (chunk) => {
+    answers += chunk.toString('latin1').split(readyForQuery.toString('latin1')).length - 1;
+    return 'forward';
+  });
+  for (let time = 0; time < 10; time++) await web.accept({ cmd: 'apps:list' });
+  stop();
+  // The key, and the command.
+  expect(answers).toBe(20);
+  // A request counted, a wake-up for the worker, a change for those who follow.
+  expect(await redisCommands()).toEqual({ evalsha: 10, xadd: 10, publish: 10 });
+});
+
+test('running and finishing asks Postgres once while the queue goes on, and tells Redis twice', async () => {
+  const [{ count = 0 } = {}] = (
+    await installation.database.$client.query<{ count: number }>(
+      "select count(*)::int from dokku_api.commands where state = 'queued'",
+    )
+  ).rows;
+  const queued = [];
+  for (let time = 0; time < 40; time++) queued.push(await web.accept({ cmd: 'apps:list' }));
+  await redis.config('RESETSTAT');
+  const asked: string[] = [];
+  fromWorker.onData('toTarget', (chunk) => {
+    const name = /(claim_command|finish_command)\w*/.exec(chunk.toString('latin1'))?.[0];
+    if (name !== undefined) asked.push(name);
+    return 'forward';
+  });
+  await installation.startWorker({ DATABASE_URL: fromWorker.url(installation.databaseUrl) });
+  for (const { token } of queued) await web.final(token);
+  const commands = count + queued.length;
+  await waitFor(async () => (await redisCommands()).publish === 2 * commands, { describe: 'two changes a command' });
+  // The first has nothing before it, the last has nothing behind it, and now and then a connection is not made yet.
+  expect(asked.length).toBeLessThanOrEqual(1.2 * commands);
+});
