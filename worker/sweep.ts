@@ -70,6 +70,7 @@ async function expire(context: WorkerContext): Promise<void> {
   for (;;) {
     const deleted = await context.commands.deleteExpired(context.config.retentionDays, retentionBatch);
     if (deleted > 0) context.log.info({ deleted }, 'expired commands deleted');
-    if (deleted < retentionBatch || context.stopping.aborted) return;
+    // Where outputs are long a batch is a small one, with more behind it.
+    if (deleted === 0 || context.stopping.aborted) return;
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createAccept } from '../../db/accept.ts';
@@ -103,6 +104,22 @@ test('many at once delete each command once, in batches', async () => {
   ];
   expect([...all, ...rest].reduce((sum, count) => sum + count, 0)).toBe(25);
   expect(await left()).toEqual([]);
+});
+
+test('takes few at once where their outputs are long, and all of them in the end', async () => {
+  const rows = [];
+  for (let count = 0; count < 5; count++) rows.push(await made({ accepted: 40 - count, ended: 31 }));
+  for (const { id } of rows) {
+    await database
+      .update(commands)
+      .set({ output: randomBytes(5000).toString('hex') })
+      .where(eq(commands.id, id));
+  }
+  expect(await deleteExpired(database, 30, 10, 25_000)).toBe(3);
+  expect(await left()).toEqual(rows.slice(3).map(({ id }) => id));
+  expect(await deleteExpired(database, 30, 10, 1)).toBe(1);
+  expect(await deleteExpired(database, 30, 10, 25_000)).toBe(1);
+  expect(await deleteExpired(database, 30, 10, 25_000)).toBe(0);
 });
 
 describe('an Idempotency-Key', () => {
