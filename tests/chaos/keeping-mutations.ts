@@ -33,12 +33,15 @@ export const keepingMutations = {
       return row;
     }),
 
-  /** Keys may run nothing any more, soon after the first command. */
-  takesRightsAway: (context, database) =>
-    claiming(context, async (_held, row) => {
-      if (row !== null) await database.update(keys).set({ rules: ['nothing:*'] });
+  /** Keys may run nothing any more, after its tenth command. */
+  takesRightsAway: (context, database) => {
+    let claimed = 0;
+    return claiming(context, async (_held, row) => {
+      if (row !== null) claimed += 1;
+      if (claimed === 10) await database.update(keys).set({ rules: ['nothing:*'] });
       return row;
-    }),
+    });
+  },
 
   runsCanceled: (context, database) =>
     changed(context, {
