@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import type { GeneratedKey } from '../../db/keys.ts';
@@ -70,6 +71,9 @@ beforeAll(async () => {
   };
 });
 
+/** A folder that gets a picture of every page, for somebody to look at. */
+const pictures = process.env.PICTURES;
+
 const widths = [390, 1280];
 const schemes = ['light', 'dark'] as const;
 const looks = schemes.flatMap((colorScheme) => widths.map((width) => ({ colorScheme, width })));
@@ -82,16 +86,16 @@ test.each(looks)(
     await visitor.signIn(key);
     for (const [name, path] of Object.entries(paths)) {
       await visitor.page.goto(path);
-      await lookAt(visitor, name);
+      await lookAt(visitor, name, look);
     }
     await visitor.page.goto('/console/run');
     await visitor.page.getByLabel('Dokku command line').fill('logs shop --tail');
     await visitor.page.getByRole('button', { name: 'Run', exact: true }).click();
     await visitor.page.getByText('Leave out the option').waitFor();
-    await lookAt(visitor, 'refused command');
+    await lookAt(visitor, 'refused command', look);
     await visitor.page.goto('/console/keys');
     for (const summary of await visitor.page.locator('summary').all()) await summary.click();
-    await lookAt(visitor, 'deleted keys');
+    await lookAt(visitor, 'deleted keys', look);
   },
 );
 
@@ -169,8 +173,12 @@ async function settled(page: Page): Promise<void> {
   if ((await page.locator('#live').count()) > 0) await page.locator('#live[data-state="on"]').waitFor();
 }
 
-async function lookAt({ page }: Visitor, name: string): Promise<void> {
+async function lookAt({ page }: Visitor, name: string, look: (typeof looks)[number]): Promise<void> {
   await settled(page);
+  if (pictures !== undefined) {
+    const file = `${name.replaceAll(/\W+/g, '-')}-${look.colorScheme}-${look.width}.png`;
+    await page.screenshot({ path: join(pictures, file), fullPage: true });
+  }
   expect([name, await accessibilityProblems(page)]).toEqual([name, []]);
   const overflow = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

@@ -267,6 +267,25 @@ test('the list comes back by itself after the web process was away, with all tha
   await again.process.stop();
 });
 
+test('the list tells by itself that nothing runs, and why, and that it is over', async () => {
+  const own = await createInstallation({ env: { LEASE_SECONDS: '2' } });
+  const ownWeb = await own.startWeb();
+  const worker = await own.startWorker();
+  const { page, signIn } = await visit(ownWeb.url);
+  await waitFor(async () => (await ownWeb.get('/servers').then((answer) => answer.text())).includes('"worker":{'), {
+    describe: 'the worker to have the server',
+  });
+  await signIn(await own.generateKey({ role: 'admin' }));
+  await page.locator('#live[data-state="on"]').waitFor();
+  const trouble = page.getByText('Nothing runs on default.');
+  expect(await trouble.count()).toBe(0);
+  await worker.stop();
+  await trouble.waitFor({ timeout: 30_000 });
+  await page.getByText('No live worker has it.').waitFor();
+  await own.startWorker();
+  await trouble.waitFor({ state: 'detached', timeout: 30_000 });
+});
+
 test('after signing out nothing is to be seen, by going back either', async () => {
   const { page, context } = await signedIn();
   await page.getByRole('button', { name: 'Sign out' }).click();
