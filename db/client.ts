@@ -82,6 +82,14 @@ export function lacksTables(error: unknown): boolean {
   return missingTables.has(databaseErrorCode(error) ?? '');
 }
 
+/** What Postgres says of a prepared statement in a session that does not have it, or has it of somebody else. */
+const strangeStatements = new Set(['26000', '42P05']);
+
+/** Whether a query failed because a pooler shares sessions among connections: it was not carried out. */
+export function metStrangeSession(error: unknown): boolean {
+  return strangeStatements.has(databaseErrorCode(error) ?? '');
+}
+
 export type FailedQuery =
   /** Postgres was not reached: nothing was sent. */
   | 'not_sent'
@@ -119,6 +127,7 @@ export function classifyFailedQuery(error: unknown): FailedQuery {
   if (cause instanceof Error && /timeout exceeded when trying to connect|Cannot use a pool after/.test(cause.message)) {
     return 'not_sent';
   }
+  if (metStrangeSession(error)) return 'refused';
   if (code !== undefined && sqlState.test(code)) {
     if (connectionStates.test(code)) return 'outcome_unknown';
     return refusedStates.test(code) ? 'refused' : 'rejected';

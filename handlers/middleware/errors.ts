@@ -1,6 +1,7 @@
 /** Every error becomes an answer of the contract here, and nothing of its inside gets out. */
 import type { ErrorHandler } from 'hono';
-import { classifyFailedQuery, lacksTables } from '../../db/client.ts';
+import { classifyFailedQuery, lacksTables, metStrangeSession } from '../../db/client.ts';
+import { sharedSessions } from '../../db/shared-sessions.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { errorBody } from '../error-body.ts';
 import { describeError } from '../error-report.ts';
@@ -15,15 +16,18 @@ export function answerErrors({ log }: Pick<Dependencies, 'log'>): ErrorHandler<A
       log.error({ request_id: requestId, ...describeError(error) }, 'request failed by a defect of ours');
     } else if (known.status === 503) {
       const cause = known.cause ?? error;
-      const problem = lacksTables(cause)
-        ? 'the tables are not those of this version: run npm run migrate'
-        : 'Postgres could not answer';
+      const problem = problemOf(cause);
       log.warn({ request_id: requestId, ...describeError(cause) }, problem);
     }
     const { type, body } = errorBody(known, requestId, context.req.header('accept'));
     context.header('Vary', 'Accept', { append: true });
     return context.body(body, known.status, { ...known.headers, 'Content-Type': type });
   };
+}
+
+function problemOf(cause: unknown): string {
+  if (lacksTables(cause)) return 'the tables are not those of this version: run npm run migrate';
+  return metStrangeSession(cause) ? sharedSessions : 'Postgres could not answer';
 }
 
 function toApiError(error: unknown): ApiError {

@@ -2,9 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { migrate } from '../../db/migrate.ts';
+import type { WireCommand } from '../../lib/command.ts';
 import { createDatabase } from '../support/database.ts';
 import { createInstallation } from '../support/installation.ts';
-import { startProcess } from '../support/process.ts';
+import { startProcess, waitFor } from '../support/process.ts';
 import { query } from '../support/query.ts';
 import type { StandIn } from '../support/stand-in.ts';
 import { consult } from './doctor.ts';
@@ -79,12 +80,36 @@ test('in transaction mode: the release refuses it, before it takes its lock, and
   const said = await consult(installation.env, 'Postgres');
   const { username, host, pathname } = new URL(pgbouncer.url);
   const remedy =
-    "sed -i 's/^pool_mode *=.*/pool_mode = session/' /etc/pgbouncer/pgbouncer.ini && systemctl reload pgbouncer";
+    "sed -i 's/^pool_mode *=.*/pool_mode = session/' /etc/pgbouncer/pgbouncer.ini && systemctl restart pgbouncer";
   expect(said).toBe(`failed Postgres postgres://${username}@${host}${pathname}: ${shares} → ${remedy}`);
-  const [edit = '', reload] = remedy.split(' && ');
-  expect(reload).toBe('systemctl reload pgbouncer');
+
+  // Set so under processes that run: they say what it is, accept or refuse, and none ends.
+  const [web] = await Promise.all([installation.startWeb(), installation.startWorker()]);
+  const statuses: number[] = [];
+  const accepted: WireCommand[] = [];
+  await waitFor(
+    async () => {
+      const posts = Array.from({ length: 10 }, () =>
+        web.post('/commands', { cmd: `config:set api SHARED=${statuses.length}` }),
+      );
+      for (const response of await Promise.all(posts)) {
+        statuses.push(response.status);
+        if (response.status === 202) accepted.push((await response.json()) as WireCommand);
+      }
+      return web.process.entries().some(({ level, msg }) => level === 'warn' && msg === shares);
+    },
+    { describe: () => `the web process to say so; it answered ${statuses.join(' ')}` },
+  );
+  expect([...new Set(statuses)].toSorted()).toEqual([202, 503]);
+
+  const [edit = '', restart] = remedy.split(' && ');
+  expect(restart).toBe('systemctl restart pgbouncer');
   execFileSync('sh', ['-c', edit.replace('/etc/pgbouncer/pgbouncer.ini', pgbouncer.configurationPath)]);
-  pgbouncer.reload();
-  await expect.poll(() => consult(installation.env, 'Postgres'), { timeout: 20_000 }).toMatch(/^ok/);
+  await pgbouncer.stop();
+  await pgbouncer.start();
+  expect(await consult(installation.env, 'Postgres')).toMatch(/^ok/);
   expect(await release(installation.env)).toMatchObject({ code: 0 });
+  for (const { token } of accepted) expect(await web.final(token)).toMatchObject({ state: 'succeeded' });
+  const last = await web.accept({ cmd: 'apps:list' });
+  expect(await web.final(last.token)).toMatchObject({ state: 'succeeded' });
 });

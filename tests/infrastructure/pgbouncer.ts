@@ -8,8 +8,6 @@ export interface PgBouncer {
   /** The database, by way of it. */
   readonly url: string;
   readonly configurationPath: string;
-  /** Has it read its configuration again. */
-  reload(): void;
   /** Ends it at once, with every connection; done after the file in any case. */
   stop(): Promise<void>;
   /** Starts it again on the same port. */
@@ -51,7 +49,6 @@ export async function startPgBouncer(databaseUrl: string, mode: 'session' | 'tra
   return {
     url: url.href,
     configurationPath,
-    reload: () => program.signal('SIGHUP'),
     stop: () => program.stop(),
     start,
   };

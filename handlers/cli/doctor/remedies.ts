@@ -61,7 +61,7 @@ export function remediesFor(place: Place) {
     }),
     poolSessions: everywhereElse(
       relink('postgres'),
-      "sed -i 's/^pool_mode *=.*/pool_mode = session/' /etc/pgbouncer/pgbouncer.ini && systemctl reload pgbouncer",
+      "sed -i 's/^pool_mode *=.*/pool_mode = session/' /etc/pgbouncer/pgbouncer.ini && systemctl restart pgbouncer",
     ),
     upgradePostgres: everywhereElse('dokku postgres:upgrade dokku-api', 'apt-get install postgresql'),
     redisCommand: (host: string, port: string, command: string) =>
