@@ -2,7 +2,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { inBatches } from '../lib/batches.ts';
 import { ApiError } from '../lib/errors.ts';
-import { classifyFailedQuery, type Database } from './client.ts';
+import { classifyFailedQuery, type Database, isRejected } from './client.ts';
 import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
 
@@ -41,24 +41,18 @@ export type Accept = ReturnType<typeof createAccept>;
 export function createAccept(database: Database) {
   const idempotency = createIdempotency(database);
   const insertStatement = prepareInsert(database);
-  const insertAll = async (given: readonly NewCommand[]): Promise<(CommandRow | undefined)[]> => {
-    const columns = givenFields.map((field) => [field, given.map((command) => command[field])]);
-    const rows = await insertStatement.execute(Object.fromEntries(columns));
-    const stored = new Map(rows.map((row) => [row.token, row]));
-    return given.map(({ token }) => stored.get(token));
-  };
-  const insertShared = inBatches({ callsAtMost: 2, itemsAtMost: 100, call: insertAll });
-
   /** None where something is in the way. */
-  async function insertOne(command: NewCommand): Promise<CommandRow | undefined> {
-    try {
-      return await insertShared(command);
-    } catch (error) {
-      if (classifyFailedQuery(error) !== 'rejected') throw error;
-      // Nobody's command fails for another's.
-      return (await insertAll([command]))[0];
-    }
-  }
+  const insertOne = inBatches({
+    callsAtMost: 2,
+    itemsAtMost: 100,
+    call: async (given: readonly NewCommand[]): Promise<(CommandRow | undefined)[]> => {
+      const columns = givenFields.map((field) => [field, given.map((command) => command[field])]);
+      const rows = await insertStatement.execute(Object.fromEntries(columns));
+      const stored = new Map(rows.map((row) => [row.token, row]));
+      return given.map(({ token }) => stored.get(token));
+    },
+    isOfOne: isRejected,
+  });
 
   async function insert(command: NewCommand, request: IdempotentRequest | null): Promise<Accepted> {
     for (let tries = 0; tries < triesAtMost; tries++) {

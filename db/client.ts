@@ -135,6 +135,11 @@ export function classifyFailedQuery(error: unknown): FailedQuery {
   return isConnectionLoss(cause, code) ? 'outcome_unknown' : 'rejected';
 }
 
+/** Whether the query itself failed, and not the way to Postgres. */
+export function isRejected(error: unknown): boolean {
+  return classifyFailedQuery(error) === 'rejected';
+}
+
 /** What the system and node-postgres say when a connection ends with a query under way. */
 function isConnectionLoss(cause: unknown, code: string | undefined): boolean {
   if (code !== undefined) return /^E[A-Z]+$/.test(code);

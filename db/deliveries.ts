@@ -1,6 +1,7 @@
 /** Callbacks on their way. Sent at least once, all attempts under one `webhook-id`. */
 import { and, asc, eq, inArray, isNull, lte, notInArray, or, sql } from 'drizzle-orm';
-import type { Database } from './client.ts';
+import { inBatches } from '../lib/batches.ts';
+import { type Database, isRejected } from './client.ts';
 import { attempts, type CommandRow, commandColumns, commands, deliveries, keys } from './schema.ts';
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
@@ -34,6 +35,19 @@ export function createDeliveries(database: Database) {
     lte(deliveries.nextAt, sql`now()`),
     or(isNull(deliveries.lockedUntil), lte(deliveries.lockedUntil, sql`now()`)),
   );
+
+  const recordStatement = prepareRecord(database);
+  const recordShared = inBatches({
+    // As of the look-ups of keys: one connection that hangs does not hold up all.
+    callsAtMost: 2,
+    itemsAtMost: 64,
+    call: async (ended: readonly EndedAttempt[]) => {
+      const columns = endedFields.map((field) => [field, ended.map((attempt) => attempt[field])]);
+      await recordStatement.execute(Object.fromEntries(columns));
+      return ended.map(() => undefined);
+    },
+    isOfOne: isRejected,
+  });
 
   return {
     /**
@@ -104,22 +118,19 @@ export function createDeliveries(database: Database) {
     },
 
     /**
-     * Records an attempt and what becomes of its delivery, in one statement. A delivery that was begun anew, or taken
-     * by another, since this attempt took it goes its own way.
+     * Records an attempt and what becomes of its delivery, in one statement, with those that end meanwhile. A delivery
+     * that was begun anew, or taken by another, since this attempt took it goes its own way.
      */
     async recordAttempt(taken: Pick<DeliveryRow, 'id' | 'lockedUntil'>, end: AttemptEnd): Promise<void> {
-      const nextAt =
-        end.nextAfterMs === null ? sql`null` : sql`now() + make_interval(secs => ${end.nextAfterMs / 1000}::float8)`;
-      await database.execute(sql`
-        with attempted as (
-          insert into ${attempts} (delivery_id, number, at, status, error, duration_ms)
-          select ${taken.id}, coalesce(max(number), 0) + 1, now() - make_interval(secs => ${end.durationMs / 1000}::float8),
-            ${end.status}::int, ${end.error}::text, ${Math.round(end.durationMs)}::int
-          from ${attempts} where delivery_id = ${taken.id}
-        )
-        update ${deliveries} set state = ${end.state}, attempt = attempt + 1, next_at = ${nextAt}, locked_until = null,
-          ended_at = case when ${end.state} = 'pending' then null else now() end
-        where id = ${taken.id} and locked_until is not distinct from ${taken.lockedUntil?.toISOString() ?? null}::timestamptz`);
+      await recordShared({
+        id: taken.id,
+        lockedUntil: taken.lockedUntil?.toISOString() ?? null,
+        status: end.status,
+        error: end.error,
+        durationMs: Math.round(end.durationMs),
+        state: end.state,
+        nextAfterMs: end.nextAfterMs,
+      });
     },
 
     /** Begins the schedule anew, at once, also while an attempt is under way. Null where the command has no delivery. */
@@ -143,4 +154,41 @@ export function createDeliveries(database: Database) {
       return { delivery, attempts: made };
     },
   };
+}
+
+/** What is stored of an attempt, with the types of its columns. */
+const endedTypes = {
+  id: 'bigint',
+  lockedUntil: 'timestamptz',
+  status: 'int',
+  error: 'text',
+  durationMs: 'int',
+  state: 'text',
+  nextAfterMs: 'float8',
+} as const;
+type EndedField = keyof typeof endedTypes;
+type EndedAttempt = Record<EndedField, string | number | null>;
+const endedFields = Object.keys(endedTypes) as EndedField[];
+
+/** Any number of attempts in one statement, each column as an array. */
+function prepareRecord(database: Database) {
+  const arrays = sql.join(
+    endedFields.map((field) => sql`${sql.placeholder(field)}::${sql.raw(endedTypes[field])}[]`),
+    sql`, `,
+  );
+  const ended = database.$with('ended', { id: deliveries.id }).as(sql`
+    select *, row_number() over (partition by id order by position) as place from unnest(${arrays}) with ordinality
+      as given(id, locked_until_then, status, error, duration_ms, state_now, next_after_ms, position)`);
+  const attempted = database.$with('attempted', { id: attempts.id }).as(sql`
+    insert into ${attempts} (delivery_id, number, at, status, error, duration_ms)
+    select id, place + (select coalesce(max(number), 0) from ${attempts} where delivery_id = ended.id),
+      now() - make_interval(secs => duration_ms / 1000.0), status, error, duration_ms
+    from ${ended} returning id`);
+  const updated = database.$with('updated', { id: deliveries.id }).as(sql`
+    update ${deliveries} set state = state_now, attempt = attempt + 1, locked_until = null,
+      next_at = now() + make_interval(secs => next_after_ms / 1000.0),
+      ended_at = case when state_now = 'pending' then null else now() end
+    from ${ended} where ${deliveries.id} = ended.id and ${deliveries.lockedUntil} is not distinct from locked_until_then
+    returning ${deliveries.id}`);
+  return database.with(ended, attempted, updated).select().from(updated).prepare('record_attempts');
 }

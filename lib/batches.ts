@@ -1,12 +1,15 @@
 /**
  * One call serves all that wait for it: what is asked for while as many calls as may be are under way shares the next
  * one. A call that was made is never joined.
- * @param call answers each item, in their order; where it throws, all of them fail so
+ * @param options.call answers each item, in their order; where it throws, all of them fail so
+ * @param options.isOfOne whether such an error may be the fault of one item: each is then asked for alone, so that
+ *   nobody fails for another's
  */
 export function inBatches<Item, Answer>(options: {
   callsAtMost: number;
   itemsAtMost: number;
   call: (items: readonly Item[]) => Promise<readonly Answer[]>;
+  isOfOne?: (error: unknown) => boolean;
 }): (item: Item) => Promise<Answer> {
   type Waiter = { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
   const waiting: Waiter[] = [];
@@ -17,7 +20,18 @@ export function inBatches<Item, Answer>(options: {
       const answers = await options.call(batch.map(({ item }) => item));
       for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer);
     } catch (error) {
+      if (batch.length > 1 && options.isOfOne?.(error)) return await answerEach(batch);
       for (const { reject } of batch) reject(error);
+    }
+  }
+
+  async function answerEach(batch: readonly Waiter[]): Promise<void> {
+    for (const waiter of batch) await answer([waiter]);
+  }
+
+  async function answerNext(): Promise<void> {
+    try {
+      await answer(waiting.splice(0, options.itemsAtMost));
     } finally {
       underWay -= 1;
       callNext();
@@ -27,7 +41,7 @@ export function inBatches<Item, Answer>(options: {
   function callNext(): void {
     if (underWay === options.callsAtMost || waiting.length === 0) return;
     underWay += 1;
-    void answer(waiting.splice(0, options.itemsAtMost));
+    void answerNext();
   }
 
   return (item) =>

@@ -74,3 +74,25 @@ test('what is sent again while an attempt is under way is sent again all the sam
   await deliveries.recordAttempt(second, success);
   expect(await deliveries.find(id)).toMatchObject({ delivery: { state: 'delivered' }, attempts: [{}, { number: 2 }] });
 });
+
+test('attempts that end at once are recorded each with its own delivery', async () => {
+  const ids = [];
+  for (let host = 0; host < 20; host++) ids.push(await due(`receiver-${host}.example`));
+  const taken = (await deliveries.takeDue(64, 4, [])).map(({ delivery }) => delivery);
+  expect(taken.map(({ commandId }) => commandId).toSorted((a, b) => a - b)).toEqual(ids);
+  const endOf = (id: number) =>
+    id % 2 === 0
+      ? success
+      : ({ status: 503, error: null, durationMs: id, state: 'pending', nextAfterMs: 60_000 } as const);
+  await Promise.all(taken.map((delivery) => deliveries.recordAttempt(delivery, endOf(delivery.commandId))));
+  for (const id of ids) {
+    const { status, durationMs, state } = endOf(id);
+    const found = await deliveries.find(id);
+    expect(found).toMatchObject({
+      delivery: { state, attempt: 1, lockedUntil: null },
+      attempts: [{ number: 1, status, durationMs }],
+    });
+    expect(found?.delivery.nextAt === null).toBe(state === 'delivered');
+    expect(found?.delivery.endedAt === null).toBe(state === 'pending');
+  }
+});

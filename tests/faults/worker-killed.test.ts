@@ -222,7 +222,7 @@ describe('kill -9 after the result, before anything else', () => {
 
   test('killed at the callback, before its attempt was recorded: repeated under the same webhook-id', async () => {
     // Either replica may send it: the one that does is the one that is killed.
-    const attempt = holdRequest(postgres, '"attempts"');
+    const attempt = holdRequest(postgres, 'record_attempts');
     const { token } = await accept('config:set api KILLED=at-callback');
     const connection = await attempt.reached;
     await succeeded(token);

@@ -37,3 +37,17 @@ test('a call that fails fails those whom it served, and no others', async () => 
   calls[2]?.answer();
   expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
 });
+
+test('where the fault may be of one, each is asked for alone, and only that one fails', async () => {
+  const ask = inBatches<string, string>({
+    callsAtMost: 1,
+    itemsAtMost: 10,
+    call: async (items) => {
+      if (items.includes('bad')) throw new Error('one is bad');
+      return items.map((item) => item.toUpperCase());
+    },
+    isOfOne: () => true,
+  });
+  const outcomes = await Promise.allSettled(['first', 'a', 'bad', 'b'].map(ask));
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+});
