@@ -36,6 +36,11 @@ export class Place {
     return this.#current?.alive ? this.#current : undefined;
   }
 
+  /** Those of before that still run included. */
+  get alive(): RunningProcess[] {
+    return this.#options.started.filter(({ alive, record }) => alive && record.place === this.name);
+  }
+
   /** Fills the place from now on; resolves when the first process is ready. */
   async fill(): Promise<void> {
     const first = await this.#start();
@@ -48,18 +53,24 @@ export class Place {
     const fresh = await this.#start();
     await Promise.race([this.#untilReady(fresh), fresh.ended]);
     // The newest stays, where two deploys overlap.
-    for (const process of this.#alive()) if (process !== this.#current) process.stop();
+    const older = this.alive.filter((process) => process !== this.#current);
+    await Promise.all(older.map((process) => this.#stop(process)));
   }
 
   /** Tells whatever runs there to stop, and leaves the place empty. Resolves when all that were ever there have ended. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const process of this.#alive()) process.stop();
-    while (this.#keepers.size > 0) await Promise.all(this.#keepers);
+    // One may have been about to start.
+    while (this.#keepers.size > 0) {
+      await Promise.all(this.alive.map((process) => this.#stop(process)));
+      await Promise.all(this.#keepers);
+    }
   }
 
-  #alive(): RunningProcess[] {
-    return this.#options.started.filter(({ alive, record }) => alive && record.place === this.name);
+  /** One that has only begun does not know yet what SIGTERM asks of it. */
+  async #stop(process: RunningProcess): Promise<void> {
+    await this.#untilReady(process);
+    if (process.alive) process.stop();
   }
 
   async #start(): Promise<RunningProcess> {

@@ -120,7 +120,7 @@ function proxiesOf(site: Site, place: Place | null): TestProxy[] {
 
 /** A process that is cut off alone loses its leases to the others; all together lose none. */
 function struck(place: Place | null) {
-  return place === null ? [] : [place.current];
+  return place === null ? [] : place.alive;
 }
 
 export function postgresFaults(site: Site, random: Random, over: AbortSignal) {
