@@ -18,9 +18,9 @@ type WorkerLogEntry = {
   server: string;
   epoch?: number;
   from: string | null;
-  /** With `clock stepped`: by how many milliseconds in all, from that line on. */
-  step: number;
 };
+
+const hourMs = 3_600_000;
 
 const leaseChanges: Readonly<Record<string, LeaseChange['kind']>> = {
   'lease taken': 'taken',
@@ -36,21 +36,19 @@ export function readProcessLogs(
 ): Pick<Records, 'phases' | 'stalls' | 'leases'> {
   const wallAhead = Date.now() - monotonicMs();
   const workers = started.filter(({ record }) => record.role === 'worker');
-  const logs = workers.map(({ record, log }) => ({ number: record.process, entries: jsonLines<WorkerLogEntry>(log) }));
+  const logs = workers.map(({ record, log }) => ({ record, entries: jsonLines<WorkerLogEntry>(log) }));
   const numbers = new Map<string | null, number>();
-  for (const { number, entries } of logs) {
-    for (const { msg, worker } of entries) if (msg === 'worker started') numbers.set(worker, number);
+  for (const { record, entries } of logs) {
+    for (const { msg, worker } of entries) if (msg === 'worker started') numbers.set(worker, record.process);
   }
-  const leases = logs.flatMap(({ number, entries }) => {
-    let steppedMs = 0;
-    return entries.flatMap(({ time, msg, server, epoch, from, step }): LeaseChange[] => {
-      if (msg === 'clock stepped') steppedMs = step;
+  const leases = logs.flatMap(({ record, entries }) =>
+    entries.flatMap(({ time, msg, server, epoch, from }): LeaseChange[] => {
       const kind = leaseChanges[msg];
       if (kind === undefined) return [];
-      const at = Date.parse(time) - steppedMs - wallAhead;
-      return [{ at, process: number, server, epoch: epoch ?? null, kind, from: numbers.get(from) ?? null }];
-    });
-  });
+      const at = withinLife(record, Date.parse(time) - wallAhead);
+      return [{ at, process: record.process, server, epoch: epoch ?? null, kind, from: numbers.get(from) ?? null }];
+    }),
+  );
   const steps = workers.flatMap(({ record }) => {
     const entries = jsonLines<PhaseEntry | { stalledFrom: number; until: number }>(
       join(folder, `steps-${record.process}.jsonl`),
@@ -67,6 +65,13 @@ export function readProcessLogs(
       ...workers.flatMap(({ record }) => lastStall(folder, record)),
     ],
   };
+}
+
+/** Its clock may have been an hour ahead or behind when it wrote that. */
+function withinLife({ startedAt, endedAt }: ProcessRecord, told: number): number {
+  const ended = endedAt ?? Number.POSITIVE_INFINITY;
+  const times = [0, hourMs, -hourMs].map((step) => told - step);
+  return times.find((at) => at > startedAt - 1000 && at < ended + 1000) ?? told;
 }
 
 /** From a process's last sign of life to its end, where that was longer than it ever is. */
