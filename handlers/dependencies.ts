@@ -30,7 +30,11 @@ const poolSize = 10;
 /** Connects to Postgres and Redis; neither has to be there yet. `close` ends the connections. */
 export function connectDependencies(given: Surroundings): Dependencies & { close: () => Promise<void> } {
   const { config, log, now } = given;
-  const redisFailed = onceInAWhile(now, (error) => log.warn(describeError(error), 'Redis is out of reach'));
+  let isClosing = false;
+  const redisFailed = onceInAWhile(now, (error) => {
+    // A connection that is ended half-way through its first words fails.
+    if (!isClosing) log.warn(describeError(error), 'Redis is out of reach');
+  });
   const database = connectDatabase(config.databaseUrl, {
     maximum: poolSize,
     onError: (error) => log.warn(describeError(error), 'a connection to Postgres was lost'),
@@ -98,6 +102,7 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     changeReader,
     feed,
     close: async () => {
+      isClosing = true;
       producer.disconnect();
       subscriber.disconnect();
       await database.$client.end();

@@ -74,9 +74,10 @@ describe('the web process', () => {
     const port = address !== null && typeof address === 'object' ? address.port : 0;
     const web = startProcess({
       script: 'handlers/server.ts',
-      env: { ...nowhere, HOST: '127.0.0.1', PORT: String(port) },
+      env: { ...nowhere, REDIS_URL: redis.url, HOST: '127.0.0.1', PORT: String(port) },
     });
     expect(await web.exit).toEqual({ code: 1, signal: null });
+    expect(web.stdout()).toBe('');
     expect(web.stderr()).toBe(
       `Port ${port} of 127.0.0.1 is taken: stop what listens there, or set PORT to another one\n`,
     );
