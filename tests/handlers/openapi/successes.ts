@@ -67,15 +67,20 @@ async function delivered(world: World, method: string): Promise<Answer> {
   return await world.send({ method, path: `/commands/${token}/deliveries` });
 }
 
-/** One server, with the worker that the commands of these tests are run as. */
+/** One server, with the worker that the commands of these tests are run as; it lives. */
 async function readServers(world: World): Promise<Answer> {
-  await world.web.deps.leases.register({ id: 'worker-of-the-test', servers: ['default'], host: 'test', version: '1' });
+  const { leases } = world.web.deps;
+  const id = 'worker-of-the-test';
+  await leases.register({ id, servers: ['default'], host: 'test', version: '1' });
+  await leases.beat(id);
   return await read('/servers', await world.credentials({ servers: ['default'] }))(world);
 }
 
 /** Readiness, as soon as it is as it must become. */
 async function ready(world: World, status: string, harm: () => void): Promise<Answer> {
-  await world.web.deps.leases.register({ id: 'ready', servers: ['default', 'eu'], host: 'test', version: '1' });
+  const { leases } = world.web.deps;
+  await leases.register({ id: 'ready', servers: ['default', 'eu'], host: 'test', version: '1' });
+  await leases.beat('ready');
   harm();
   try {
     return await waitFor(
