@@ -16,7 +16,7 @@ const start = Date.UTC(2024, 0, 1);
 const count = 12_000;
 const perSecond = 10;
 
-/** Ten commands a second, whose time is up to five minutes off; every fifth is under way, and a few have a wrong clock's. */
+/** Ten commands a second, up to five minutes out of order; every fifth is under way, and a few have a wrong clock's. */
 beforeAll(async () => {
   const { url } = await createDatabase();
   database = connectDatabase(url, {
@@ -36,7 +36,7 @@ beforeAll(async () => {
       (array['default', 'team'])[1 + n % 2]
     from generate_series(1, ${count}) n
     cross join lateral (select case when n % 500 = 1 then timestamptz '2030-01-01' else
-      to_timestamp(${start / 1000}::float8 + n / ${perSecond} + hashint4(n) % 280) end as at,
+      to_timestamp(${start / 1000}::float8 + n / ${perSecond} + hashint4(n) % 140) end as at,
       case when n % 5 = 0 then 'queued' when n > 8000 then 'succeeded' else (${sql.param([...finalStates])}::text[])[1 + n % 4] end as state) made`);
   all = await database.select().from(commands).orderBy(commands.id);
 });
