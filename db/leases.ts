@@ -64,15 +64,20 @@ export function createLeases(database: Database) {
     },
 
     /**
-     * Raises the beat of the worker and of every lease that it holds.
+     * Raises the beat of the worker and of those leases that it holds by its own account: one whose release was not
+     * recorded runs out.
      * @returns the leases that it still holds, and whether the worker is known
      */
-    async beat(worker: string): Promise<{ leases: { server: string; epoch: number }[]; known: boolean }> {
+    async beat(
+      worker: string,
+      servers: readonly string[],
+    ): Promise<{ leases: { server: string; epoch: number }[]; known: boolean }> {
       const { rows } = await database.execute<{ leases: { server: string; epoch: number }[]; known: boolean }>(sql`
         with alive as (
           update ${workers} set beat = beat + 1, beat_at = now() where ${workers.id} = ${worker} returning id
         ), held as (
-          update ${leases} set beat = beat + 1 where ${leases.owner} = ${worker} returning server, epoch
+          update ${leases} set beat = beat + 1
+          where ${leases.owner} = ${worker} and ${leases.server} = any(${sql.param(servers)}) returning server, epoch
         )
         select exists (select 1 from alive) as known,
           (select coalesce(json_agg(json_build_object('server', server, 'epoch', epoch)), '[]') from held) as leases`);

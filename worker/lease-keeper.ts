@@ -78,7 +78,10 @@ export class LeaseKeeper {
     const began = this.#context.now();
     const heldThen = [...this.held.values()];
     try {
-      const { known, leases } = await this.#leases.beat(this.#context.id);
+      const { known, leases } = await this.#leases.beat(
+        this.#context.id,
+        heldThen.map(({ server }) => server),
+      );
       const epochs = new Map(leases.map(({ server, epoch }) => [server, epoch]));
       for (const lease of heldThen) {
         if (epochs.get(lease.server) === lease.epoch) lease.confirm(began);

@@ -72,7 +72,7 @@ async function readServers(world: World): Promise<Answer> {
   const { leases } = world.web.deps;
   const id = 'worker-of-the-test';
   await leases.register({ id, servers: ['default'], host: 'test', version: '1' });
-  await leases.beat(id);
+  await leases.beat(id, []);
   return await read('/servers', await world.credentials({ servers: ['default'] }))(world);
 }
 
@@ -80,7 +80,7 @@ async function readServers(world: World): Promise<Answer> {
 async function ready(world: World, status: string, harm: () => void): Promise<Answer> {
   const { leases } = world.web.deps;
   await leases.register({ id: 'ready', servers: ['default', 'eu'], host: 'test', version: '1' });
-  await leases.beat('ready');
+  await leases.beat('ready', []);
   harm();
   try {
     return await waitFor(
