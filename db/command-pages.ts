@@ -72,6 +72,11 @@ export function createCommandPages(database: Database, search: CommandSearch = c
   const nextStatement = batchOf(inRange(sql.placeholder('after'), sql.placeholder('highest')), 'asc').prepare(
     'next_commands',
   );
+  const withIds = sql`${commands.id} = any(${sql.placeholder('ids')})`;
+  const withIdsStatements = {
+    asc: batchOf(withIds, 'asc').prepare('commands_ascending'),
+    desc: batchOf(withIds, 'desc').prepare('commands_descending'),
+  };
 
   async function nextBatch(owner: string | null, after: number, highest: number): Promise<CommandRow[]> {
     return owner === null
@@ -105,10 +110,11 @@ export function createCommandPages(database: Database, search: CommandSearch = c
       }
     },
 
-    /** The commands with these ids, in the order given, in batches. Those deleted meanwhile are left out. */
+    /** The commands with these ids, which come as they may, in batches. Those deleted meanwhile are left out. */
     async *withIds(ids: readonly number[], order: IdOrder): AsyncGenerator<CommandRow[]> {
-      for (let rest = ids; rest.length > 0; ) {
-        const rows = await batchOf(sql`${commands.id} = any(${sql.param(rest)})`, order);
+      // What is behind the last row of a batch is what that batch left.
+      for (let rest = inOrder(ids, order); rest.length > 0; ) {
+        const rows = await withIdsStatements[order].execute({ ids: rest });
         const end = rows.at(-1);
         if (end === undefined) return;
         yield rows;
@@ -135,4 +141,8 @@ export function createCommandPages(database: Database, search: CommandSearch = c
       return { ids, hasNext: walksInOrder ? more : behind, hasPrevious: walksInOrder ? behind : more, lookedTo };
     },
   };
+}
+
+function inOrder(ids: readonly number[], order: IdOrder): number[] {
+  return [...ids].sort(order === 'asc' ? (a, b) => a - b : (a, b) => b - a);
 }

@@ -112,6 +112,24 @@ test('the whole list begins with few rows, for an owner of few too', async () =>
   }
 });
 
+test('commands are read by their ids, a thousand of them in few statements', async () => {
+  const ids = Array.from({ length: 1000 }, (_, at) => 1 + ((at * 7919) % finalCommands));
+  // From the sixth on Postgres may choose a plan that is made once for all values.
+  for (const order of ['asc', 'desc', 'asc'] as const) {
+    const seen: number[] = [];
+    const statements = await explained.statementsOf(async () => {
+      for await (const rows of pages.withIds(ids, order)) seen.push(...rows.map(({ id }) => id));
+    });
+    expect(seen).toEqual([...ids].sort((a, b) => (order === 'asc' ? a - b : b - a)));
+    // A hundred rows each, or fewer where outputs are long.
+    expect(statements.length).toBeLessThanOrEqual(20);
+    const { indexes, rows, scanned } = total(statements);
+    expect(indexes).toContain('commands_pkey');
+    expect(scanned).toEqual([]);
+    expect(rows).toBeLessThanOrEqual(10 * 1000);
+  }
+});
+
 test('changes are read from where a stream resumes, those of one owner too', async () => {
   const changes = createCommandChanges(explained.database);
   const now = await changes.horizon();

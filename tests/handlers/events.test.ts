@@ -156,6 +156,27 @@ describe('the stream of all commands', () => {
     stream.leave();
   });
 
+  test('leaves out none of many large commands that changed in another order than they were accepted', async () => {
+    const as = await web.key({ owner: 'disordered' });
+    const before = await openEvents(`${web.url}/events`, as.headers);
+    await before.until(() => before.lastEventId !== '', 'a place to resume at');
+    before.leave();
+    const { rows } = await web.deps.database.execute<{ id: number }>(sql`insert into dokku_api.commands
+      (token, server, command, state, ok, output, timeout_seconds, ran_at, key_id, created_by, owner)
+      select md5(random()::text) || md5(random()::text), 'default', 'apps:list', 'succeeded', true,
+        repeat('x', 1024 * 1024), 600, now(), 1, 'key_test', 'disordered' from generate_series(1, 4)
+      returning id`);
+    for (const { id } of rows.reverse()) {
+      await web.deps.database.execute(
+        sql`update dokku_api.commands set changed_in = pg_current_xact_id() where id = ${id}`,
+      );
+    }
+    const stream = await openEvents(`${web.url}/events`, as.headers, before.lastEventId);
+    const told = () => new Set(stream.events.map(({ command }) => command.id));
+    await stream.until(() => told().size === 4, 'all four');
+    stream.leave();
+  });
+
   test('refuses an id that is none, and takes one of another database for "from now on"', async () => {
     for (const id of ['x', '-1', '1.5', '18446744073709551616', '1'.repeat(30)]) {
       const refused = await openEvents(`${web.url}/events`, key.headers, id);
