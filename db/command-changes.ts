@@ -10,16 +10,16 @@ import { commands } from './schema.ts';
 export type CommandChanges = ReturnType<typeof createCommandChanges>;
 
 export function createCommandChanges(database: Database) {
-  const ofTokensStatement = database
-    .select({ token: commands.token, changedIn: commands.changedIn })
+  const ofIdsStatement = database
+    .select({ id: commands.id, changedIn: commands.changedIn })
     .from(commands)
-    .where(sql`${commands.token} = any(${sql.placeholder('tokens')})`)
+    .where(sql`${commands.id} = any(${sql.placeholder('ids')})`)
     .prepare('command_changes');
 
   return {
     /** The last change of each of the commands. */
-    async ofTokens(tokens: readonly string[]): Promise<{ token: string; changedIn: string }[]> {
-      return await ofTokensStatement.execute({ tokens: [...tokens] });
+    async ofIds(ids: readonly number[]): Promise<{ id: number; changedIn: string }[]> {
+      return await ofIdsStatement.execute({ ids: [...ids] });
     },
 
     /** Below it, every transaction has ended: `pg_snapshot_xmin` of now. */

@@ -31,11 +31,6 @@ export function createCommands(database: Database) {
     .from(commands)
     .where(eq(commands.token, sql.placeholder('token')))
     .prepare('find_command');
-  const findAllStatement = database
-    .select()
-    .from(commands)
-    .where(sql`${commands.token} = any(${sql.placeholder('tokens')})`)
-    .prepare('find_commands');
 
   /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
   async function findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
@@ -199,10 +194,6 @@ export function createCommands(database: Database) {
     async findByToken(token: string): Promise<CommandRow | null> {
       const [row] = await findStatement.execute({ token });
       return row ?? null;
-    },
-
-    async findByTokens(tokens: readonly string[]): Promise<CommandRow[]> {
-      return await findAllStatement.execute({ tokens: [...tokens] });
     },
 
     /** Deletes up to `limit` final commands older than `days` that have nothing left to deliver; returns how many. */

@@ -49,15 +49,12 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
   const commands = createCommands(database);
   const changes = createCommandChanges(database);
   const pages = createCommandPages(database);
+  const rowsOf = (ids: readonly number[]) => pages.withIds(ids, 'asc');
   const waiters = new CommandWaiters({
-    look: { changes: changes.ofTokens, rows: commands.findByTokens },
+    look: { changes: changes.ofIds, rows: rowsOf },
     onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'waiters could not look at their commands')),
   });
-  const changeReader = {
-    horizon: changes.horizon,
-    sweep: changes.sweep,
-    rows: (ids: readonly number[]) => pages.withIds(ids, 'asc'),
-  };
+  const changeReader = { horizon: changes.horizon, sweep: changes.sweep, rows: rowsOf };
   const feed = new ChangeFeed({
     reader: changeReader,
     onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'event streams could not look for changes')),
@@ -65,8 +62,8 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
   const sayMalformed = onceInAWhile(now, () => log.warn('a change was announced in a form that is not known'));
   subscribeChanges(
     subscriber,
-    ({ token }) => {
-      waiters.wake(token);
+    ({ id }) => {
+      waiters.wake(id);
       feed.announce();
     },
     () => sayMalformed(undefined),

@@ -1,13 +1,14 @@
 /** Requests that wait for commands to change: all of them share one look at the database, and none has a connection. */
 
 /** What tells one state of a command from the next. */
-export type Watched = { token: string; changedIn: string };
+export type Watched = { id: number; changedIn: string };
 
 /** How waiters learn what became of commands. */
 export type CommandLook<Row extends Watched> = {
   /** The last changes of these commands, in one cheap query. */
-  changes(tokens: readonly string[]): Promise<Watched[]>;
-  rows(tokens: readonly string[]): Promise<Row[]>;
+  changes(ids: readonly number[]): Promise<Watched[]>;
+  /** The commands as they are, in batches: results may be large, and each batch is let go before the next is read. */
+  rows(ids: readonly number[]): AsyncIterable<Row[]>;
 };
 
 export type WaitLimits = {
@@ -25,15 +26,12 @@ type Waiter<Row> = {
   after: number;
 };
 
-/** Rows with results may be large: so many at once are held in memory. */
-const rowsAtOnce = 8;
-
 export class CommandWaiters<Row extends Watched> {
   readonly #look: CommandLook<Row>;
   readonly #onError: (error: unknown) => void;
   readonly #everyMs: number;
-  readonly #waiters = new Map<string, Set<Waiter<Row>>>();
-  readonly #woken = new Set<string>();
+  readonly #waiters = new Map<number, Set<Waiter<Row>>>();
+  readonly #woken = new Set<number>();
   #polled = false;
   #looking = false;
   #looks = 0;
@@ -64,37 +62,37 @@ export class CommandWaiters<Row extends Watched> {
       const settle = () => {
         clearTimeout(timer);
         for (const signal of signals) signal.removeEventListener('abort', settle);
-        this.#remove(row.token, waiter);
+        this.#remove(row.id, waiter);
         resolve(waiter.latest);
       };
       const waiter: Waiter<Row> = { latest: row, until, settle, after: this.#looks };
       const timer = setTimeout(settle, timeoutMs);
       for (const signal of signals) signal.addEventListener('abort', settle, { once: true });
-      this.#add(row.token, waiter);
+      this.#add(row.id, waiter);
       // What changed between the caller's read and now was announced to nobody.
-      this.wake(row.token);
+      this.wake(row.id);
     });
   }
 
   /** Looks at a command now, where anybody waits for it. */
-  wake(token: string): void {
-    if (!this.#waiters.has(token)) return;
-    this.#woken.add(token);
+  wake(id: number): void {
+    if (!this.#waiters.has(id)) return;
+    this.#woken.add(id);
     void this.#lookAtWoken();
   }
 
-  #add(token: string, waiter: Waiter<Row>): void {
-    this.#waiters.set(token, (this.#waiters.get(token) ?? new Set()).add(waiter));
+  #add(id: number, waiter: Waiter<Row>): void {
+    this.#waiters.set(id, (this.#waiters.get(id) ?? new Set()).add(waiter));
     this.#timer ??= setInterval(() => {
       this.#polled = true;
       void this.#lookAtWoken();
     }, this.#everyMs);
   }
 
-  #remove(token: string, waiter: Waiter<Row>): void {
-    const waiters = this.#waiters.get(token);
+  #remove(id: number, waiter: Waiter<Row>): void {
+    const waiters = this.#waiters.get(id);
     waiters?.delete(waiter);
-    if (waiters?.size === 0) this.#waiters.delete(token);
+    if (waiters?.size === 0) this.#waiters.delete(id);
     if (this.#waiters.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -106,14 +104,11 @@ export class CommandWaiters<Row extends Watched> {
     this.#looking = true;
     try {
       while (this.#polled || this.#woken.size > 0) {
-        const tokens = this.#polled ? await this.#changed() : [...this.#woken];
+        const ids = this.#polled ? await this.#changed() : [...this.#woken];
         this.#polled = false;
-        for (let at = 0; at < tokens.length; at += rowsAtOnce) {
-          const batch = tokens.slice(at, at + rowsAtOnce);
-          for (const token of batch) this.#woken.delete(token);
-          this.#looks += 1;
-          for (const row of await this.#look.rows(batch)) this.#tell(row);
-        }
+        for (const id of ids) this.#woken.delete(id);
+        this.#looks += 1;
+        for await (const rows of this.#look.rows(ids)) for (const row of rows) this.#tell(row);
       }
     } catch (error) {
       this.#woken.clear();
@@ -124,17 +119,17 @@ export class CommandWaiters<Row extends Watched> {
     }
   }
 
-  async #changed(): Promise<string[]> {
+  async #changed(): Promise<number[]> {
     const seen = await this.#look.changes([...this.#waiters.keys()]);
-    return seen.filter(({ token, changedIn }) => this.#isNews(token, changedIn)).map(({ token }) => token);
+    return seen.filter(({ id, changedIn }) => this.#isNews(id, changedIn)).map(({ id }) => id);
   }
 
-  #isNews(token: string, changedIn: string): boolean {
-    return [...(this.#waiters.get(token) ?? [])].some((waiter) => waiter.latest.changedIn !== changedIn);
+  #isNews(id: number, changedIn: string): boolean {
+    return [...(this.#waiters.get(id) ?? [])].some((waiter) => waiter.latest.changedIn !== changedIn);
   }
 
   #tell(row: Row): void {
-    for (const waiter of [...(this.#waiters.get(row.token) ?? [])]) {
+    for (const waiter of [...(this.#waiters.get(row.id) ?? [])]) {
       if (waiter.after >= this.#looks) continue;
       waiter.latest = row;
       if (waiter.until(row)) waiter.settle();

@@ -1,7 +1,10 @@
 import { request } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { sql } from 'drizzle-orm';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { WireCommand } from '../../lib/command.ts';
+import type { CommandRow } from '../../db/schema.ts';
+import { isFinal, type WireCommand } from '../../lib/command.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { type ClientKey, startWeb, type Web } from './web.ts';
@@ -33,6 +36,16 @@ async function accept(to = web): Promise<WireCommand> {
 
 async function read(token: string, query = '', headers: Record<string, string> = {}, from = web): Promise<Response> {
   return await fetch(`${from.url}/commands/${token}${query}`, { headers: { ...key.headers, ...headers } });
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Bytes that something still refers to. */
+function memoryInUse(): number {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 /** An answer as it comes in: when its headers did, and its body so far. */
@@ -143,6 +156,31 @@ describe('GET with ?wait=', () => {
     expect(web.deps.waiters.size).toBe(0);
   }, 60_000);
 });
+
+test('a thousand waiters on results of 8 MB are told of them with few in memory at once', async () => {
+  const outputBytes = 8 * 1024 * 1024;
+  const { commands, database: ofWeb, waiters } = web.deps;
+  const queued: CommandRow[] = [];
+  for (let at = 0; at < 40; at++) {
+    const row = await commands.findByToken((await accept()).token);
+    if (row) queued.push(row);
+  }
+  const before = memoryInUse();
+  let most = 0;
+  const told = Array.from({ length: 1000 }, async (_, at) => {
+    const row = queued[at % queued.length];
+    if (row === undefined) throw new Error('nothing was accepted');
+    const { output } = await waiters.wait(row, ({ state }) => isFinal(state), { timeoutMs: 50_000, signals: [] });
+    if (at < queued.length) most = Math.max(most, memoryInUse() - before);
+    return output?.length;
+  });
+  // In one transaction: all of them are there for one look.
+  await ofWeb.execute(sql`update dokku_api.commands set state = 'succeeded', ok = true, ran_at = now(),
+    output = repeat('x', ${outputBytes}), changed_in = pg_current_xact_id() where state = 'queued'`);
+  expect(new Set(await Promise.all(told))).toEqual(new Set([outputBytes]));
+  // One that is told, one that comes in, and what either was made from.
+  expect(most).toBeLessThan(12 * outputBytes);
+}, 60_000);
 
 describe('a result as plain text', () => {
   test('is the output alone, and 202 and empty while there is none', async () => {
