@@ -98,15 +98,14 @@ export function createCommandPages(database: Database, search: CommandSearch = c
       return ids[0] ?? null;
     },
 
-    /** The commands up to an id, ascending, in batches. While one is used the next is read. */
+    /** The commands up to an id, ascending, in batches. */
     async *upTo(owner: string | null, highest: number): AsyncGenerator<CommandRow[]> {
-      let rows = await nextBatch(owner, 0, highest);
-      for (let end = rows.at(-1); end !== undefined; end = rows.at(-1)) {
-        const next = end.id < highest ? nextBatch(owner, end.id, highest) : Promise.resolve([]);
-        // Told where it is awaited; nobody awaits it when the reader is gone.
-        next.catch(() => undefined);
+      for (let last = 0; last < highest; ) {
+        const rows = await nextBatch(owner, last, highest);
+        const end = rows.at(-1);
+        if (end === undefined) return;
         yield rows;
-        rows = await next;
+        last = end.id;
       }
     },
 

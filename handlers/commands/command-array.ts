@@ -14,21 +14,32 @@ export function commandArray(
   batches: AsyncGenerator<CommandRow[]>,
 ): Response & TypedResponse<WireCommand[], 200, 'json'> {
   const encoder = new TextEncoder();
-  let written = 0;
+  let first = true;
+  /** The next part of the array as it is sent, so that rows are garbage as soon as they were read; null at the end. */
+  const readPart = async () => {
+    const { done, value: rows } = await batches.next();
+    if (done) return null;
+    const text = rows.map((row) => JSON.stringify(toWire(row))).join(',');
+    const part = encoder.encode(first ? text : `,${text}`);
+    first = false;
+    return part;
+  };
+  let ahead: Promise<Uint8Array | null> | undefined;
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => controller.enqueue(encoder.encode('[')),
       pull: async (controller) => {
         try {
-          const { done, value: rows } = await batches.next();
-          if (done) {
+          const part = await (ahead ?? readPart());
+          if (part === null) {
             controller.enqueue(encoder.encode(']'));
             controller.close();
             return;
           }
-          const text = rows.map((row) => JSON.stringify(toWire(row))).join(',');
-          controller.enqueue(encoder.encode(written === 0 ? text : `,${text}`));
-          written += rows.length;
+          controller.enqueue(part);
+          ahead = readPart();
+          // Thrown where it is awaited; nobody awaits it when the client is gone.
+          ahead.catch(() => undefined);
         } catch (error) {
           log.warn({ request_id: context.var.requestId, ...describeError(error) }, 'a list was cut short');
           context.env.outgoing.destroy();
