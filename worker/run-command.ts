@@ -146,12 +146,14 @@ async function store(
 }
 
 async function storeAlone(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {
+  const storeOnce = async () => {
+    const ended = await context.commands.finish(row.id, lease, result);
+    if (ended === null) await settleEnded(context, lease, row, result);
+    else noteEnd(context, lease, ended);
+    return true;
+  };
   for (let failures = 0; ; failures++) {
-    const ended = await answered(context, nameOf(row), 'result not stored yet', () =>
-      context.commands.finish(row.id, lease, result),
-    );
-    if (ended === null) return await settleEnded(context, lease, row, result);
-    if (ended !== undefined) return noteEnd(context, lease, ended);
+    if (await answered(context, nameOf(row), 'result not stored yet', storeOnce)) return;
     await sleep(backoffMs(failures, 1000));
   }
 }

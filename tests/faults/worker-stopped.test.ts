@@ -1,6 +1,6 @@
 /** A worker is stopped for twice its lease and then goes on, as a machine that was suspended does. */
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { holdAnswer } from '../support/held-message.ts';
+import { holdAnswer, holdRequest } from '../support/held-message.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
 import { waitFor } from '../support/process.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
@@ -87,6 +87,22 @@ test('stopped mid-command: the command is lost, its late result is kept beside, 
     expect(daemon.timesSent(`config:set api STOPPED=${name}`)).toBe(1);
   }
   expect(callbacksOf(first.token).map(({ body }) => JSON.parse(body))).toEqual([lost]);
+});
+
+test('stopped mid-command, and Postgres is lost as it looks what became of that: it lives, and keeps the late result', async () => {
+  const cmd = 'config:set api STOPPED=look-lost';
+  const hold = await daemon.hold(cmd);
+  const first = await web.accept({ cmd });
+  await hold.held();
+  const { stopped, goOn } = await stopOwner();
+  await web.final(first.token);
+  await hold.release();
+  const look = holdRequest(postgres, 'find_command');
+  await goOn();
+  await look.reached;
+  look.settle('cut');
+  await waitFor(async () => (await stored.command(first.token)).lateOk, { describe: 'the late result' });
+  expect(replicas.alive).toContain(stopped);
 });
 
 test('stopped between claim and write: it sends nothing when it goes on', async () => {
