@@ -15,6 +15,10 @@ const limits = [
   "SET timezone = 'UTC'",
 ].join('; ');
 
+/** A connection that does not end by then met a network that lost it. */
+const closeWithinMs = 1000;
+const connections = new WeakMap<pg.Pool, Set<pg.PoolClient>>();
+
 /** What node-postgres says of a query that is not answered within `query_timeout`. */
 const readTimeout = 'Query read timeout';
 
@@ -41,8 +45,20 @@ export function connectDatabase(
     },
   });
   pool.on('error', options.onError);
+  const open = new Set<pg.PoolClient>();
+  connections.set(pool, open);
+  pool.on('connect', (client) => open.add(client)).on('remove', (client) => open.delete(client));
   replaceIdleAfterTimeout(pool);
   return drizzle({ client: pool });
+}
+
+/** Ends every connection when its query is over. One that is lost would hold the process for as long as TCP hopes: it is cut. */
+export async function closeDatabase({ $client: pool }: Database): Promise<void> {
+  // The pool takes those for ended whose end was only asked for.
+  setTimeout(() => {
+    for (const client of connections.get(pool) ?? []) client.connection.stream.destroy();
+  }, closeWithinMs).unref();
+  await pool.end();
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createAccept } from '../db/accept.ts';
-import { connectDatabase } from '../db/client.ts';
+import { closeDatabase, connectDatabase } from '../db/client.ts';
 import { createCommandChanges } from '../db/command-changes.ts';
 import { createCommandPages } from '../db/command-pages.ts';
 import { createCommands } from '../db/commands.ts';
@@ -102,7 +102,7 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
       isClosing = true;
       producer.disconnect();
       subscriber.disconnect();
-      await database.$client.end();
+      await closeDatabase(database);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { connectDatabase, databaseErrorCode } from '../db/client.ts';
+import { closeDatabase, connectDatabase, databaseErrorCode } from '../db/client.ts';
 import { createCommands } from '../db/commands.ts';
 import { createDeliveries } from '../db/deliveries.ts';
 import { createIdempotency } from '../db/idempotency.ts';
@@ -102,7 +102,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     log.warn({ code: databaseErrorCode(error) }, 'worker not taken off the list: its silence will tell');
   });
   producer.disconnect();
-  await Promise.all([callbacks.close(), database.$client.end(), leaseDatabase.$client.end()]);
+  await Promise.all([callbacks.close(), closeDatabase(database), closeDatabase(leaseDatabase)]);
   log.info({ worker: id }, 'worker stopped');
 }
 

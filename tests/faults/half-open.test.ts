@@ -8,13 +8,16 @@ import type { StandIn } from '../support/stand-in.ts';
 import { timed } from '../support/timed.ts';
 
 const noticedWithinMs = 10_000;
+/** Well within the half minute after which a process is killed. */
+const stopsWithinMs = 20_000;
 
 /** The tests run at once, each with processes of its own. */
 let forPostgres: Awaited<ReturnType<typeof install>>;
 let forRedis: Awaited<ReturnType<typeof install>>;
+let forStopping: Awaited<ReturnType<typeof install>>;
 
 beforeAll(async () => {
-  [forPostgres, forRedis] = await Promise.all([install(), install()]);
+  [forPostgres, forRedis, forStopping] = await Promise.all([install(), install(), install()]);
 });
 
 /** `webs` are two, for two ways of being half-open. */
@@ -115,4 +118,22 @@ test.concurrent('Redis: noticed within 10 s, in nobody’s way meanwhile, and le
   expect(performance.now() - dropped).toBeLessThan(noticedWithinMs);
   toRedis.resume();
   await instantWakeups(web, noticedWithinMs);
+});
+
+test.concurrent('both: who is told to stop meanwhile ends with 0 all the same', async () => {
+  const {
+    toRedis,
+    worker,
+    webs: [web],
+  } = forStopping;
+  await fillPool(web);
+  for (const proxy of [web.postgres, worker.postgres, toRedis]) proxy.drop();
+  const ends = [web.process.process, worker.process].map(async (process) => {
+    process.signal('SIGTERM');
+    return await timed(process.exit);
+  });
+  for (const { result, ms } of await Promise.all(ends)) {
+    expect(result).toEqual({ code: 0, signal: null });
+    expect(ms).toBeLessThan(stopsWithinMs);
+  }
 });
