@@ -100,11 +100,16 @@ export class RunningProcess {
     this.record.asked = 'kill';
   }
 
+  /** Node forgets on its way out what a signal was to do: no more is sent to one that has said that it stopped. */
+  #signal(name: NodeJS.Signals): void {
+    if (!/"msg":"(web|worker) stopped"/.test(readFileSync(this.log, 'utf8'))) this.#child.kill(name);
+  }
+
   /** SIGTERM twice, as Dokku does, and SIGKILL where that does not help. */
   stop(): void {
     this.record.asked ??= 'stop';
-    this.#child.kill('SIGTERM');
-    this.#child.kill('SIGTERM');
+    this.#signal('SIGTERM');
+    this.#signal('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopsWithinMs).unref();
     this.#child.once('exit', () => clearTimeout(timer));
   }
@@ -119,6 +124,6 @@ export class RunningProcess {
 
   /** Steps its wall clock by an hour; only for one that is ready, as any other would end of the signal. */
   stepClock(hours: 1 | -1): void {
-    this.#child.kill(hours > 0 ? 'SIGUSR2' : 'SIGHUP');
+    this.#signal(hours > 0 ? 'SIGUSR2' : 'SIGHUP');
   }
 }
