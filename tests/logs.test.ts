@@ -90,6 +90,7 @@ test('a cancellation and a repeated request are told, and name the command that 
     method: 'DELETE',
     headers: { 'Api-Key': key.apiKey, 'Api-Secret': key.apiSecret, ...named('canceling') },
   });
+  await web.process.waitForLog(({ request_id, msg }) => request_id === 'canceling' && msg === 'request');
   const told = web.process
     .entries()
     .filter((entry) => entry.token === token)
