@@ -21,6 +21,8 @@ export function connectProducer(url: string, onError: (error: Error) => void): R
     enableOfflineQueue: false,
     commandTimeout: 500,
     socketTimeout: 3000,
+    // What many requests say at once goes out in one write.
+    enableAutoPipelining: true,
   });
 }
 
