@@ -7,6 +7,7 @@ import { and, eq, inArray, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import { type CommandReason, type CommandState, type ResultData, reasonStates } from '../lib/command.ts';
 import type { Database } from './client.ts';
 import { endCommands } from './command-end.ts';
+import { createCommandLookup } from './command-lookup.ts';
 import { heldLease, type LeaseClaim } from './leases.ts';
 import { isQueued, queueOrder } from './queue.ts';
 import { deleteExpired } from './retention.ts';
@@ -26,11 +27,7 @@ export type Commands = ReturnType<typeof createCommands>;
 
 export function createCommands(database: Database) {
   const statements = prepareRunStatements(database);
-  const findStatement = database
-    .select()
-    .from(commands)
-    .where(eq(commands.token, sql.placeholder('token')))
-    .prepare('find_command');
+  const findByToken = createCommandLookup(database);
 
   /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
   async function findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
@@ -191,10 +188,7 @@ export function createCommands(database: Database) {
       return rows.map((row) => row.server);
     },
 
-    async findByToken(token: string): Promise<CommandRow | null> {
-      const [row] = await findStatement.execute({ token });
-      return row ?? null;
-    },
+    findByToken,
 
     /** Deletes up to `limit` final commands older than `days` that have nothing left to deliver; returns how many. */
     async deleteExpired(days: number, limit: number): Promise<number> {

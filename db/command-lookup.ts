@@ -1,0 +1,46 @@
+/** Commands by their tokens: one query serves all requests that wait for it, and none is remembered. */
+import { eq, sql } from 'drizzle-orm';
+import { inBatches } from '../lib/batches.ts';
+import type { Database } from './client.ts';
+import { type CommandRow, commands } from './schema.ts';
+
+/** A row whose texts are longer is read alone, so that what one query brings has a bound. */
+const sharedBytes = 16 * 1024;
+
+/** Looks a command up as it is when it is asked for; null where there is none. */
+export function createCommandLookup(database: Database): (token: string) => Promise<CommandRow | null> {
+  const findStatement = database
+    .select()
+    .from(commands)
+    .where(eq(commands.token, sql.placeholder('token')))
+    .prepare('find_command');
+  // The sizes of stored texts are known unread.
+  const findSmallStatement = database
+    .select()
+    .from(commands)
+    .where(
+      sql`${commands.token} = any(${sql.placeholder('tokens')}) and octet_length(${commands.command})
+        + coalesce(octet_length(${commands.output}), 0) + coalesce(octet_length(${commands.lateOutput}), 0) <= ${sql.raw(String(sharedBytes))}`,
+    )
+    .prepare('find_small_commands');
+
+  async function findAlone(token: string): Promise<CommandRow | null> {
+    const [row] = await findStatement.execute({ token });
+    return row ?? null;
+  }
+
+  const findShared = inBatches<string, CommandRow | null>({
+    // As of the look-ups of keys: one connection that hangs does not hold up all.
+    callsAtMost: 2,
+    itemsAtMost: 64,
+    call: async (tokens) => {
+      const [only] = tokens;
+      if (tokens.length === 1 && only !== undefined) return [await findAlone(only)];
+      const rows = await findSmallStatement.execute({ tokens: [...new Set(tokens)] });
+      const found = new Map(rows.map((row) => [row.token, row]));
+      return tokens.map((token) => found.get(token) ?? null);
+    },
+  });
+
+  return async (token) => (await findShared(token)) ?? (await findAlone(token));
+}
