@@ -62,8 +62,8 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
   const sayMalformed = onceInAWhile(now, () => log.warn('a change was announced in a form that is not known'));
   subscribeChanges(
     subscriber,
-    ({ id }) => {
-      waiters.wake(id);
+    (change) => {
+      waiters.announce(change);
       feed.announce();
     },
     () => sayMalformed(undefined),

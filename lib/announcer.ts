@@ -1,6 +1,6 @@
 /** Tells the workers and the other web processes about a command, where Redis listens; nothing depends on it. */
 import type { Redis } from 'ioredis';
-import { publishChange } from './command-events.ts';
+import { type CommandChange, publishChange } from './command-events.ts';
 import type { Log } from './log.ts';
 import { type CircuitBreaker, CircuitOpenError } from './redis.ts';
 import { announce } from './wakeups.ts';
@@ -25,7 +25,7 @@ export class Announcer {
   }
 
   /** Announces a command that is stored as `queued`. Takes at most as long as Redis' producer waits, and never throws. */
-  async announceQueued(command: { id: number; token: string; server: string }): Promise<void> {
+  async announceQueued(command: CommandChange & { token: string; server: string }): Promise<void> {
     await Promise.all([
       this.#attempt(announce(this.#redis, this.#breaker, command.server, command.token)),
       this.announceChange(command),
@@ -33,7 +33,7 @@ export class Announcer {
   }
 
   /** Announces that a command became another. */
-  async announceChange(command: { id: number; token: string }): Promise<void> {
+  async announceChange(command: CommandChange): Promise<void> {
     await this.#attempt(publishChange(this.#redis, this.#breaker, command));
   }
 

@@ -1,12 +1,19 @@
 /** Requests that wait for commands to change: all of them share one look at the database, and none has a connection. */
 
+import { type CommandState, isFinal } from './command.ts';
+import type { CommandChange } from './command-events.ts';
+
 /** What tells one state of a command from the next. */
-export type Watched = { id: number; changedIn: string };
+export type Change = { id: number; changedIn: string };
+export type Watched = Change & { state: CommandState };
+
+/** What is enough for a waiter: a final state, or any state but the one that it knows. */
+export type Goal = 'final' | 'changed';
 
 /** How waiters learn what became of commands. */
 export type CommandLook<Row extends Watched> = {
   /** The last changes of these commands, in one cheap query. */
-  changes(ids: readonly number[]): Promise<Watched[]>;
+  changes(ids: readonly number[]): Promise<Change[]>;
   /** The commands as they are, in batches: results may be large, and each batch is let go before the next is read. */
   rows(ids: readonly number[]): AsyncIterable<Row[]>;
 };
@@ -20,11 +27,14 @@ export type WaitLimits = {
 
 type Waiter<Row> = {
   latest: Row;
-  until: (row: Row) => boolean;
+  goal: Goal;
   settle: () => void;
   /** The number of the last look begun before it came, whose rows may be older than its own. */
   after: number;
 };
+
+/** Of so many commands it is remembered that they were announced to be final, for those who come to wait meanwhile. */
+const endsRemembered = 10_000;
 
 export class CommandWaiters<Row extends Watched> {
   readonly #look: CommandLook<Row>;
@@ -32,6 +42,7 @@ export class CommandWaiters<Row extends Watched> {
   readonly #everyMs: number;
   readonly #waiters = new Map<number, Set<Waiter<Row>>>();
   readonly #woken = new Set<number>();
+  readonly #ended = new Set<number>();
   #polled = false;
   #looking = false;
   #looks = 0;
@@ -56,8 +67,8 @@ export class CommandWaiters<Row extends Watched> {
    * Waits until a look finds the command in a state that is enough.
    * @returns the newest row seen, at the time-out or an abort too
    */
-  wait(row: Row, until: (row: Row) => boolean, { timeoutMs, signals }: WaitLimits): Promise<Row> {
-    if (until(row) || timeoutMs <= 0 || signals.some((signal) => signal.aborted)) return Promise.resolve(row);
+  wait(row: Row, goal: Goal, { timeoutMs, signals }: WaitLimits): Promise<Row> {
+    if (isFinal(row.state) || timeoutMs <= 0 || signals.some((signal) => signal.aborted)) return Promise.resolve(row);
     return new Promise((resolve) => {
       const settle = () => {
         clearTimeout(timer);
@@ -65,20 +76,31 @@ export class CommandWaiters<Row extends Watched> {
         this.#remove(row.id, waiter);
         resolve(waiter.latest);
       };
-      const waiter: Waiter<Row> = { latest: row, until, settle, after: this.#looks };
+      const waiter: Waiter<Row> = { latest: row, goal, settle, after: this.#looks };
       const timer = setTimeout(settle, timeoutMs);
       for (const signal of signals) signal.addEventListener('abort', settle, { once: true });
       this.#add(row.id, waiter);
       // What changed between the caller's read and now was announced to nobody.
-      this.wake(row.id);
+      if (goal === 'changed' || this.#ended.has(row.id)) this.#wake(row.id);
     });
   }
 
-  /** Looks at a command now, where anybody waits for it. */
-  wake(id: number): void {
-    if (!this.#waiters.has(id)) return;
+  /** Looks at a command now, where it may have become what somebody waits for. */
+  announce({ id, state }: CommandChange): void {
+    if (isFinal(state)) this.#remember(id);
+    const waiters = [...(this.#waiters.get(id) ?? [])];
+    if (waiters.some(({ goal }) => goal === 'changed' || isFinal(state))) this.#wake(id);
+  }
+
+  #wake(id: number): void {
     this.#woken.add(id);
     void this.#lookAtWoken();
+  }
+
+  #remember(id: number): void {
+    this.#ended.add(id);
+    const [oldest = id] = this.#ended;
+    if (this.#ended.size > endsRemembered) this.#ended.delete(oldest);
   }
 
   #add(id: number, waiter: Waiter<Row>): void {
@@ -131,8 +153,9 @@ export class CommandWaiters<Row extends Watched> {
   #tell(row: Row): void {
     for (const waiter of [...(this.#waiters.get(row.id) ?? [])]) {
       if (waiter.after >= this.#looks) continue;
+      const changed = row.changedIn !== waiter.latest.changedIn;
       waiter.latest = row;
-      if (waiter.until(row)) waiter.settle();
+      if (isFinal(row.state) || (changed && waiter.goal === 'changed')) waiter.settle();
     }
   }
 }

@@ -24,6 +24,21 @@ beforeAll(async () => {
 /** Postgres ends each answer with ReadyForQuery: these bytes and the transaction's status. */
 const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
 
+/** Counts the answers of Postgres until `stop` is called. */
+function countAnswers(proxy: TestProxy): { stop: () => number } {
+  let answers = 0;
+  const stop = proxy.onData('toClient', (chunk) => {
+    answers += chunk.toString('latin1').split(readyForQuery.toString('latin1')).length - 1;
+    return 'forward';
+  });
+  return {
+    stop: () => {
+      stop();
+      return answers;
+    },
+  };
+}
+
 async function redisCommands(): Promise<Record<string, number>> {
   const statistics = await redis.info('commandstats');
   const calls = (name: string) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(statistics)?.[1] ?? 0);
@@ -40,15 +55,10 @@ test('accepting asks Postgres twice and Redis thrice', async () => {
   );
   await web.accept({ cmd: 'apps:list' });
   await redis.config('RESETSTAT');
-  let answers = 0;
-  const stop = fromWeb.onData('toClient', (chunk) => {
-    answers += chunk.toString('latin1').split(readyForQuery.toString('latin1')).length - 1;
-    return 'forward';
-  });
+  const answers = countAnswers(fromWeb);
   for (let time = 0; time < 10; time++) await web.accept({ cmd: 'apps:list' });
-  stop();
   // The key, and the command.
-  expect(answers).toBe(20);
+  expect(answers.stop()).toBe(20);
   // A request counted, a wake-up for the worker, a change for those who follow.
   expect(await redisCommands()).toEqual({ evalsha: 10, xadd: 10, publish: 10 });
 });
@@ -74,4 +84,15 @@ test('running and finishing asks Postgres once while the queue goes on, and tell
   await waitFor(async () => (await redisCommands()).publish === 2 * commands, { describe: 'two changes a command' });
   // The first has nothing before it, the last has nothing behind it, and now and then a connection is not made yet.
   expect(asked.length).toBeLessThanOrEqual(1.2 * commands);
+});
+
+test('waiting for its end asks Postgres once more', async () => {
+  const answers = countAnswers(fromWeb);
+  for (let time = 0; time < 10; time++) {
+    expect(await (await web.post('/commands', { cmd: 'apps:list', sync: 'true' })).json()).toMatchObject({
+      state: 'succeeded',
+    });
+  }
+  // On a slow machine a wait lasts until all that is waited for is looked at.
+  expect(answers.stop()).toBeLessThanOrEqual(33);
 });

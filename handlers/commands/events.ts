@@ -39,7 +39,7 @@ export function streamCommand(deps: Dependencies) {
         stream.send({ id: row.changedIn, data: encodedCommand(row) });
         while (!isFinal(row.state) && !stream.ended.aborted) {
           const { changedIn } = row;
-          row = await waiters.wait(row, (newer) => newer.changedIn !== changedIn, {
+          row = await waiters.wait(row, 'changed', {
             timeoutMs: foreverMs,
             signals: [stream.ended],
           });

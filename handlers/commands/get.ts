@@ -1,6 +1,7 @@
 import { describeRoute, validator } from 'hono-openapi';
 import * as v from 'valibot';
-import { isFinal, toWire } from '../../lib/command.ts';
+import type { CommandRow } from '../../db/schema.ts';
+import { toWire } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
 import { OpenRequests } from '../middleware/open-requests.ts';
@@ -40,6 +41,9 @@ const largeOutput = 1024 * 1024;
 /** GET /commands/:token: one command, or its output alone. */
 export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, 'commands' | 'waiters' | 'stopping'>) {
   const large = new OpenRequests(8);
+  const untilFinal = async (row: CommandRow, timeoutMs: number, left: AbortSignal) =>
+    await waiters.wait(row, 'final', { timeoutMs, signals: [stopping, left] });
+
   return factory.createHandlers(
     describeRoute({
       operationId: 'getCommand',
@@ -63,11 +67,8 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
     async (context) => {
       const { token } = context.req.valid('param');
       const { wait = 0 } = context.req.valid('query');
-      const row = await waiters.wait(
-        await visibleCommand(commands, context.var.key, token),
-        ({ state }) => isFinal(state),
-        { timeoutMs: wait * 1000, signals: [stopping, context.req.raw.signal] },
-      );
+      const found = await visibleCommand(commands, context.var.key, token);
+      const row = wait === 0 ? found : await untilFinal(found, wait * 1000, context.req.raw.signal);
       if ((row.output?.length ?? 0) > largeOutput) large.count(context);
       context.header('Vary', 'Accept');
       if (prefersText(context.req.header('accept')))

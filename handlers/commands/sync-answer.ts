@@ -19,7 +19,7 @@ export async function syncAnswer(
   const signals = [stopping, context.req.raw.signal, gone.signal];
   const isOver = (row: CommandRow) => isFinal(row.state) || now() >= deadline || signals.some(({ aborted }) => aborted);
   const waitOn = async (row: CommandRow) =>
-    await waiters.wait(row, ({ state }) => isFinal(state), {
+    await waiters.wait(row, 'final', {
       timeoutMs: Math.min(timing.syncBlankMs, deadline - now()),
       signals,
     });

@@ -24,7 +24,7 @@ export function streamCommandChanges(deps: ConsoleDependencies) {
       tell();
       while (!isFinal(row.state) && !stream.ended.aborted) {
         const { changedIn } = row;
-        row = await waiters.wait(row, (newer) => newer.changedIn !== changedIn, {
+        row = await waiters.wait(row, 'changed', {
           timeoutMs: foreverMs,
           signals: [stream.ended],
         });

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { sql } from 'drizzle-orm';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { CommandRow } from '../../db/schema.ts';
-import { isFinal, type WireCommand } from '../../lib/command.ts';
+import type { WireCommand } from '../../lib/command.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { type ClientKey, startWeb, type Web } from './web.ts';
@@ -170,7 +170,7 @@ test('a thousand waiters on results of 8 MB are told of them with few in memory 
   const told = Array.from({ length: 1000 }, async (_, at) => {
     const row = queued[at % queued.length];
     if (row === undefined) throw new Error('nothing was accepted');
-    const { output } = await waiters.wait(row, ({ state }) => isFinal(state), { timeoutMs: 50_000, signals: [] });
+    const { output } = await waiters.wait(row, 'final', { timeoutMs: 50_000, signals: [] });
     if (at < queued.length) most = Math.max(most, memoryInUse() - before);
     return output?.length;
   });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { WireCommand } from '../../lib/command.ts';
 import { streamKey } from '../../lib/wakeups.ts';
 import { openEvents } from '../handlers/event-reader.ts';
 import { createInstallation, type Installation, type Web } from '../support/installation.ts';
@@ -75,10 +76,19 @@ test('forged changes end no wait, and tell nobody of what is another’s', async
     answered = true;
   });
   const foreign = await storeCommand(installation.database, 'final', { owner: 'shop' });
-  for (let at = 0; at < 200; at++) await redis.publish(channel, `${id} ${token}`);
-  await redis.publish(channel, `1 ${foreign}`);
-  await redis.publish(channel, `1 ${commands.unknown}`);
-  for (const nonsense of ['', 'x', `${id} ${token} succeeded`, '{"state":"succeeded"}', '9'.repeat(100_000)]) {
+  const { id: foreignId } = (await (await fetch(`${web.url}/commands/${foreign}`, { headers })).json()) as WireCommand;
+  for (let at = 0; at < 200; at++) await redis.publish(channel, `${id} succeeded`);
+  await redis.publish(channel, `${foreignId} failed`);
+  await redis.publish(channel, '999999999 canceled');
+  for (const nonsense of [
+    '',
+    'x',
+    `${id} done`,
+    `${id} ${token}`,
+    `${id} succeeded now`,
+    '{"state":"succeeded"}',
+    '9'.repeat(100_000),
+  ]) {
     for (let at = 0; at < 100; at++) await redis.publish(channel, nonsense);
   }
   expect(await (await fetch(`${web.url}/commands/${token}`, { headers })).json()).toMatchObject({ state: 'running' });
