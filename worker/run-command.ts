@@ -56,6 +56,7 @@ async function findClaimed(context: WorkerContext, lease: HeldLease): Promise<Co
  * Sends a claimed command on the connection and stores how it ended.
  * Resolves when the final state is stored, or the row is back in the queue; with the server's next command, claimed in
  * the same transaction, where `mayClaim` said at that moment that it could be sent at once.
+ * @returns null where there was nothing to claim, undefined where no claim was tried
  */
 export async function runCommand(
   context: WorkerContext,
@@ -63,13 +64,13 @@ export async function runCommand(
   connection: DaemonConnection,
   row: CommandRow,
   mayClaim: () => boolean,
-): Promise<CommandRow | null> {
+): Promise<CommandRow | null | undefined> {
   context.onPhase('claimed', row);
   // Lets an end of the connection that is already here be seen.
   await setImmediate();
   if (!lease.fresh || !connection.usable) {
     await putBack(context, lease, row);
-    return null;
+    return undefined;
   }
   const started = context.now();
   const outcome = connection.send(row.command);
@@ -79,7 +80,7 @@ export async function runCommand(
   const first = await withinTimeout(outcome, row.timeoutSeconds * 1000);
   if (first !== null && first.kind === 'unsent') {
     await putBack(context, lease, row);
-    return null;
+    return undefined;
   }
   if (first !== null) context.onPhase('answered', row);
   if (first?.kind === 'unanswered') {
@@ -120,7 +121,7 @@ function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, duratio
 /**
  * Stores the result, tried until Postgres has it or shows that the row is ended already. A result that came after the
  * row was taken away by a successor is recorded as late.
- * @returns the next command where the first try claimed it
+ * @returns the next command where the first try claimed it, null where there was none, undefined where it did not try
  */
 async function store(
   context: WorkerContext,
@@ -128,7 +129,7 @@ async function store(
   row: CommandRow,
   result: RunResult,
   mayClaim: () => boolean,
-): Promise<CommandRow | null> {
+): Promise<CommandRow | null | undefined> {
   if (result.kind === 'reply' && mayClaim()) {
     const stored = await answered(context, nameOf(row), 'result not stored yet', () =>
       context.commands.finishAndClaim(row.id, lease, result),
@@ -139,10 +140,10 @@ async function store(
     }
     await storeAlone(context, lease, row, result);
     // The answer that was not had may have told of a claim.
-    return await findClaimed(context, lease);
+    return (await findClaimed(context, lease)) ?? undefined;
   }
   await storeAlone(context, lease, row, result);
-  return null;
+  return undefined;
 }
 
 async function storeAlone(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {

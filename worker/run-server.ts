@@ -48,23 +48,22 @@ export async function runServer(context: WorkerContext, server: Server, lease: H
         lease.unreachable = false;
         outage = undefined;
       }
-      let row = await claim(context, lease);
-      if (row === null) {
-        lease.idle = true;
-        await lease.attention.wait({ timeoutMs: 1000, signal: over });
-        continue;
-      }
-      lease.idle = false;
+      let row: CommandRow | null | undefined = await claim(context, lease);
+      if (row !== null) lease.idle = false;
       // The next command is claimed with the end of the one before it, where everything for sending it is there.
       const mayClaim = () => !over.aborted && !lease.releaseAsked && lease.fresh && spare.ready !== undefined;
-      while (row !== null) {
+      while (row) {
         spare.use();
-        const run: Promise<CommandRow | null> = runCommand(context, lease, connection, row, mayClaim);
+        const run: Promise<CommandRow | null | undefined> = runCommand(context, lease, connection, row, mayClaim);
         spare.prepare();
         row = await run;
         if (lease.blocked) unansweredOn = connection.socketIdentity;
         // Claimed only while there was one; where it ended since, the command goes back unsent.
         connection = spare.ready ?? connection;
+      }
+      if (row === null) {
+        lease.idle = true;
+        await lease.attention.wait({ timeoutMs: 1000, signal: over });
       }
     }
   } finally {
