@@ -94,18 +94,15 @@ export async function runCommand(
 
 /** Null where the time ran out first; the outcome's promise stays good for the late answer. */
 async function withinTimeout(outcome: Promise<Outcome>, timeoutMs: number): Promise<Outcome | null> {
-  const timer = new AbortController();
-  const timeout = sleep(timeoutMs, null, { signal: timer.signal });
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, null);
+  });
   try {
     return await Promise.race([outcome, timeout]);
   } finally {
-    timer.abort();
-    timeout.catch(ignoreAbort);
+    clearTimeout(timer);
   }
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
 }
 
 function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, durationMs: number): RunResult {
