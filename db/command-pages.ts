@@ -34,8 +34,8 @@ export type CommandPage = {
   lookedTo: number | null;
 };
 
-/** Few enough to be garbage before the collector takes them for something that lasts. */
-const rowsAtOnce = 100;
+/** Few enough to be garbage before the collector takes them for something that lasts, and many enough that to ask is cheap. */
+const rowsAtOnce = 400;
 /** Of command lines and outputs, above which a batch takes no further row. */
 const bytesAtOnce = 1024 * 1024;
 

@@ -7,6 +7,7 @@ import { createCommands } from '../../db/commands.ts';
 import { createDeliveries } from '../../db/deliveries.ts';
 import { createIdempotency } from '../../db/idempotency.ts';
 import { createLeases, type LeaseClaim } from '../../db/leases.ts';
+import type { CommandRow } from '../../db/schema.ts';
 import { createServerStatuses } from '../../db/server-status.ts';
 import { createDatabase } from '../support/database.ts';
 import { type ExplainedDatabase, explainedDatabase, type Statement } from './explained-database.ts';
@@ -121,12 +122,27 @@ test('commands are read by their ids, a thousand of them in few statements', asy
       for await (const rows of pages.withIds(ids, order)) seen.push(...rows.map(({ id }) => id));
     });
     expect(seen).toEqual([...ids].sort((a, b) => (order === 'asc' ? a - b : b - a)));
-    // A hundred rows each, or fewer where outputs are long.
+    // Hundreds of rows each, or fewer where outputs are long.
     expect(statements.length).toBeLessThanOrEqual(20);
     const { indexes, rows, scanned } = total(statements);
     expect(indexes).toContain('commands_pkey');
     expect(scanned).toEqual([]);
     expect(rows).toBeLessThanOrEqual(10 * 1000);
+  }
+});
+
+test('commands are looked up by their tokens, alone and together', async () => {
+  const { findByToken } = createCommands(explained.database);
+  const rows: CommandRow[] = [];
+  for await (const batch of pages.withIds([1, 1000, farEnd], 'asc')) rows.push(...batch);
+  const tokens = rows.map(({ token }) => token);
+  expect(tokens).toHaveLength(3);
+  for (let time = 0; time < 7; time++) {
+    await expectBounded(() => findByToken(tokens[2] ?? ''), { index: 'commands_token', rows: 2, pages: 8 });
+    // Two look-ups go alone, the third one comes while they are under way, and so does a fourth.
+    const together = async () =>
+      expect(await Promise.all([...tokens, tokens[0] ?? ''].map(findByToken))).toMatchObject([...rows, rows[0]]);
+    await expectBounded(together, { index: 'commands_token', rows: 8, pages: 32 });
   }
 });
 
