@@ -1,6 +1,7 @@
 /** Requests of each key in a fixed window, counted over all web processes in Redis, or in this one while Redis is away. */
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, type RateLimiterRes } from 'rate-limiter-flexible';
+import { inBatches } from './batches.ts';
 import { type CircuitBreaker, CircuitOpenError } from './redis.ts';
 
 /** The window's requests so far, this one included, and the seconds until it ends. */
@@ -27,20 +28,37 @@ export function createRateLimiter(options: {
   const shared = new RateLimiterRedis({ ...common, storeClient: options.redis, rejectIfRedisNotReady: true });
   const own = new RateLimiterMemory(common);
 
-  async function countSomewhere(name: string): Promise<RateLimiterRes> {
-    try {
-      return await options.breaker.run(() => shared.penalty(name));
-    } catch (error) {
-      // Whatever Redis said, no request is refused for it.
-      if (!(error instanceof CircuitOpenError)) options.onError(error);
-      return await own.penalty(name);
-    }
-  }
+  /** Those of one name are counted together, and numbered in the order in which they came. */
+  const countShared = inBatches({
+    callsAtMost: 2,
+    itemsAtMost: 1000,
+    call: async (names: readonly string[]): Promise<PromiseSettledResult<Usage>[]> => {
+      const left = new Map<string, number>();
+      for (const name of names) left.set(name, (left.get(name) ?? 0) + 1);
+      const counted = new Map(
+        Array.from(left, ([name, count]) => [name, options.breaker.run(() => shared.penalty(name, count))]),
+      );
+      const usages = names.map(async (name) => {
+        const later = (left.get(name) ?? 1) - 1;
+        left.set(name, later);
+        return usageOf((await counted.get(name)) as RateLimiterRes, later);
+      });
+      return await Promise.allSettled(usages);
+    },
+  });
 
   return {
     async count(name) {
-      const { consumedPoints, msBeforeNext } = await countSomewhere(name);
-      return { used: consumedPoints, resetSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)) };
+      const counted = await countShared(name);
+      if (counted.status === 'fulfilled') return counted.value;
+      // Whatever Redis said, no request is refused for it.
+      if (!(counted.reason instanceof CircuitOpenError)) options.onError(counted.reason);
+      return usageOf(await own.penalty(name), 0);
     },
   };
+}
+
+/** @param later how many were counted with this one that came after it */
+function usageOf({ consumedPoints, msBeforeNext }: RateLimiterRes, later: number): Usage {
+  return { used: consumedPoints - later, resetSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)) };
 }

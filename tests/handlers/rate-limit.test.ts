@@ -48,6 +48,25 @@ test('each key has its own limit over all web processes, and every answer says h
   expect((await fetch(`${webs[0].url}/commands`)).headers.get('ratelimit')).toBeNull();
 });
 
+test('requests that come at once are counted one by one, each for its own key', async () => {
+  const web = await startWeb({ databaseUrl: database.url, redisUrl: redis.url, settings });
+  const keys = await Promise.all([30, 40].map((rateLimit) => web.key({ rateLimit })));
+  const left = await Promise.all(
+    Array.from({ length: 100 }, async (_, at) => {
+      const { status, headers } = await fetch(`${web.url}/nowhere`, { headers: keys[at % 2]?.headers ?? {} });
+      return { key: at % 2, status, left: Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]) };
+    }),
+  );
+  for (const [key, limit] of [30, 40].entries()) {
+    const told = left.filter((answer) => answer.key === key);
+    const within = told.filter(({ status }) => status !== 429);
+    expect(within.map((answer) => answer.left).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: limit }, (_, at) => at),
+    );
+    expect(told.filter(({ status }) => status === 429)).toHaveLength(50 - limit);
+  }
+});
+
 test('while Redis is away each process counts by itself', async () => {
   const own = await startTestRedis();
   const web = await startWeb({ databaseUrl: database.url, redisUrl: own.url, settings });
