@@ -1,6 +1,7 @@
 /** Tells the workers and the other web processes about a command, where Redis listens; nothing depends on it. */
 import type { Redis } from 'ioredis';
-import { type CommandChange, publishChange } from './command-events.ts';
+import { inBatches } from './batches.ts';
+import { type CommandChange, changesAtMost, publishChanges } from './command-events.ts';
 import type { Log } from './log.ts';
 import { type CircuitBreaker, CircuitOpenError } from './redis.ts';
 import { announce } from './wakeups.ts';
@@ -9,6 +10,7 @@ export class Announcer {
   readonly #redis: Redis;
   readonly #breaker: CircuitBreaker;
   readonly #log: Pick<Log, 'warn'>;
+  readonly #publish: (change: CommandChange) => Promise<void>;
   #failed = 0;
   /** Whether the last try failed: the first failure of an outage is said, the others are counted. */
   #away = false;
@@ -17,6 +19,14 @@ export class Announcer {
     this.#redis = redis;
     this.#breaker = breaker;
     this.#log = log;
+    this.#publish = inBatches({
+      callsAtMost: 2,
+      itemsAtMost: changesAtMost,
+      call: async (changes: readonly CommandChange[]) => {
+        await publishChanges(redis, breaker, changes);
+        return changes.map(() => undefined);
+      },
+    });
   }
 
   /** How many announcements did not reach Redis, those that were not tried for the open breaker included. */
@@ -34,7 +44,7 @@ export class Announcer {
 
   /** Announces that a command became another. */
   async announceChange(command: CommandChange): Promise<void> {
-    await this.#attempt(publishChange(this.#redis, this.#breaker, command));
+    await this.#attempt(this.#publish(command));
   }
 
   async #attempt(announcement: Promise<void>): Promise<void> {

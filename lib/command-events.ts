@@ -4,13 +4,19 @@ import { type CommandState, commandStates } from './command.ts';
 import type { CircuitBreaker } from './redis.ts';
 
 const channel = '{dokku-api}:changes';
+/** In one message. */
+export const changesAtMost = 100;
 
 /** Which command changed, and whether it may be worth a look. What it became is read from Postgres. */
 export type CommandChange = { id: number; state: CommandState };
 
 /** @throws where Redis did not take it; the caller counts that and goes on */
-export async function publishChange(redis: Redis, breaker: CircuitBreaker, change: CommandChange): Promise<void> {
-  await breaker.run(() => redis.publish(channel, `${change.id} ${change.state}`));
+export async function publishChanges(
+  redis: Redis,
+  breaker: CircuitBreaker,
+  changes: readonly CommandChange[],
+): Promise<void> {
+  await breaker.run(() => redis.publish(channel, changes.map(({ id, state }) => `${id} ${state}`).join(',')));
 }
 
 /** Calls `onChange` for each change from now on; messages of another form are passed over and counted. */
@@ -20,10 +26,12 @@ export async function subscribeChanges(
   onMalformed: () => void,
 ): Promise<void> {
   redis.on('message', (_channel: string, message: string) => {
-    const [, id, word] = /^(\d{1,16}) (\w+)$/.exec(message) ?? [];
-    const state = commandStates.find((known) => known === word);
-    if (state === undefined) onMalformed();
-    else onChange({ id: Number(id), state });
+    for (const change of message.split(',', changesAtMost)) {
+      const [, id, word] = /^(\d{1,16}) (\w+)$/.exec(change) ?? [];
+      const state = commandStates.find((known) => known === word);
+      if (state === undefined) return onMalformed();
+      onChange({ id: Number(id), state });
+    }
   });
   await redis.subscribe(channel);
 }

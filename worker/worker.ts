@@ -8,7 +8,7 @@ import { createLeases } from '../db/leases.ts';
 import type { CommandRow } from '../db/schema.ts';
 import { createCallbackClient } from '../lib/callback-request.ts';
 import { isFinal } from '../lib/command.ts';
-import { publishChange } from '../lib/command-events.ts';
+import { publishChanges } from '../lib/command-events.ts';
 import { type Server, serversOf } from '../lib/config.ts';
 import type { Log } from '../lib/log.ts';
 import { onceInAWhile } from '../lib/once-in-a-while.ts';
@@ -60,7 +60,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const heldChanged = new Notifier();
 
   const announceChange = (row: CommandRow) => {
-    publishChange(producer, breaker, row).catch((error: unknown) => {
+    publishChanges(producer, breaker, [row]).catch((error: unknown) => {
       if (!(error instanceof CircuitOpenError)) log.debug({ code: codeOf(error) }, 'change not published');
     });
     if (row.callbackUrl !== null && isFinal(row.state)) deliverer.attention.notify();

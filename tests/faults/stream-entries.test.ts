@@ -112,6 +112,7 @@ test('messages about changes in forms that are not known: passed over', async ()
     '1',
     '-1 succeeded',
     '1 succeeded ',
+    '1 succeeded,,2 failed',
     '1 __proto__',
     '\u0000',
     `9 ${'x'.repeat(1_000_000)}`,

@@ -7,7 +7,7 @@ import { connectDependencies } from '../../handlers/dependencies.ts';
 import { type Dependencies, standardTiming, type Timing } from '../../handlers/factory.ts';
 import { startWebServer } from '../../handlers/web-server.ts';
 import type { CommandReason } from '../../lib/command.ts';
-import { type CommandChange, publishChange } from '../../lib/command-events.ts';
+import { type CommandChange, publishChanges } from '../../lib/command-events.ts';
 import { readConfig, settingNames } from '../../lib/config.ts';
 import type { NewKey } from '../../lib/key.ts';
 import { CircuitBreaker, connectProducer } from '../../lib/redis.ts';
@@ -83,7 +83,7 @@ export async function startWeb(options: {
     return { server, owner, epoch: leases.get(server) ?? 0 };
   };
   const tell = async (row: CommandChange): Promise<void> => {
-    await publishChange(worker, breaker, row).catch(() => undefined);
+    await publishChanges(worker, breaker, [row]).catch(() => undefined);
   };
 
   const web: Web = {

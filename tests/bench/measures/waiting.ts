@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { connectDatabase } from '../../../db/client.ts';
 import { type Commands, createCommands } from '../../../db/commands.ts';
 import type { WireCommand } from '../../../lib/command.ts';
-import { publishChange } from '../../../lib/command-events.ts';
+import { publishChanges } from '../../../lib/command-events.ts';
 import { CircuitBreaker } from '../../../lib/redis.ts';
 import type { Comparison, Measure } from '../comparison.ts';
 import type { Ground } from '../ground.ts';
@@ -24,7 +24,7 @@ export function waitingMeasures(ground: Ground): Measure[] {
     const redis = new Redis(ground.redisUrl);
     const breaker = new CircuitBreaker(() => performance.now());
     const commands = createCommands(database);
-    const announce = (command: WireCommand) => publishChange(redis, breaker, command);
+    const announce = (command: WireCommand) => publishChanges(redis, breaker, [command]);
     const row: Comparison = {
       ...{ measure: `${waiters} waiters, from stored to answered: 99th percentile`, unit: 'ms', against: 'one waiter' },
       ...{ ours: [], theirs: [], bound: { atMost: 20 } },
