@@ -182,6 +182,22 @@ test('a thousand waiters on results of 8 MB are told of them with few in memory 
   expect(most).toBeLessThan(12 * outputBytes);
 }, 60_000);
 
+test('an end that was announced before somebody came to wait is seen at once', async () => {
+  const { commands, waiters } = web.deps;
+  const times: number[] = [];
+  for (let tries = 0; tries < 5; tries++) {
+    const row = await commands.findByToken((await accept()).token);
+    if (row === null) throw new Error('nothing was accepted');
+    const limits = { timeoutMs: 10_000, signals: [] };
+    const [told] = await Promise.all([waiters.wait(row, 'final', limits), web.runOldest({ output: 'done' })]);
+    const from = performance.now();
+    expect(await waiters.wait(row, 'final', limits)).toEqual(told);
+    times.push(performance.now() - from);
+  }
+  // The look at all that is waited for comes half a second after the first one waits.
+  expect(Math.min(...times)).toBeLessThan(400);
+});
+
 describe('a result as plain text', () => {
   test('is the output alone, and 202 and empty while there is none', async () => {
     const { token } = await accept();
