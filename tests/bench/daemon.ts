@@ -1,14 +1,22 @@
 /**
- * A daemon that costs what the real one costs, by timers and without using the processor: 6 ms from a connection to its
- * reading, 12 ms a command. One process listens on all the sockets that it is given.
+ * A daemon that costs what it is told, by timers and without using the processor: so many milliseconds from a connection
+ * to its reading, and so many a command. One process listens on all the sockets that it is given.
+ *
+ *   tsx tests/bench/daemon.ts --connect-ms 6 --command-ms 12 PATH…
  */
 import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 
-const connectMs = 6;
-const commandMs = 12;
+const { values, positionals } = parseArgs({
+  options: { 'connect-ms': { type: 'string' }, 'command-ms': { type: 'string' } },
+  allowPositionals: true,
+});
+const connectMs = Number(values['connect-ms']);
+const commandMs = Number(values['command-ms']);
 const reply = `${JSON.stringify({ ok: true, output: '=====> My Apps\nnode-js-app' })}\n`;
 
-for (const path of process.argv.slice(2)) {
+for (const path of positionals) {
   /** Dokku's lock: commands of one daemon run one at a time. */
   let free: Promise<void> = Promise.resolve();
   createServer((socket) => {
@@ -16,15 +24,11 @@ for (const path of process.argv.slice(2)) {
     socket.on('error', () => socket.destroy());
     socket.on('data', () => {
       const wait = Math.max(0, ready - performance.now());
-      free = free.then(
-        () =>
-          new Promise((resolve) => {
-            setTimeout(() => {
-              socket.write(reply);
-              resolve();
-            }, wait + commandMs);
-          }),
-      );
+      free = free.then(async () => {
+        // A timer of 0 ms takes one.
+        if (wait + commandMs > 0) await sleep(wait + commandMs);
+        socket.write(reply);
+      });
     });
   }).listen(path);
 }

@@ -25,8 +25,13 @@ export type Installation = {
    * @throws where the answer is not 2xx, since a run with an error among its answers is no result
    */
   post: (fields: Record<string, string>) => Promise<WireCommand>;
-  /** @throws where the answer is not 2xx */
-  get: (path: string) => Promise<string>;
+  /**
+   * @param headers of another key than the installation's own
+   * @throws where the answer is not 2xx
+   */
+  get: (path: string, headers?: Record<string, string>) => Promise<string>;
+  /** The headers of a new key that may do everything. */
+  generateKey: () => Promise<Record<string, string>>;
   /** The sum of a counter of the web process over all of its labels. */
   counter: (name: string) => Promise<number>;
   startWorkers: (count: number) => Promise<void>;
@@ -35,15 +40,31 @@ export type Installation = {
   end: () => Promise<void>;
 };
 
+/** Milliseconds from a connection to its reading, and of a command. */
+type DaemonTimes = { connectMs: number; commandMs: number };
+
+/** What the real one takes. */
+const realDaemon: DaemonTimes = { connectMs: 6, commandMs: 12 };
+
 export type InstallationOptions = {
   servers?: number;
+  daemon?: DaemonTimes;
+  /** Servers whose daemons are the caller's: the paths of their sockets. */
+  otherDaemons?: Record<string, string>;
   workers?: number;
   connections?: number;
   env?: Record<string, string>;
 };
 
 export async function startInstallation(ground: Ground, options: InstallationOptions = {}): Promise<Installation> {
-  const { servers = 1, workers = 1, connections = 256, env = {} } = options;
+  const {
+    servers = 1,
+    daemon: times = realDaemon,
+    otherDaemons = {},
+    workers = 1,
+    connections = 256,
+    env = {},
+  } = options;
   const databaseUrl = await ground.createDatabase();
   const names = ['default', ...Array.from({ length: servers - 1 }, (_, index) => `s${index + 1}`)];
   const port = await freePort();
@@ -51,7 +72,7 @@ export async function startInstallation(ground: Ground, options: InstallationOpt
   const daemon = await ground.start({
     name: 'daemon',
     script: 'tests/bench/daemon.ts',
-    args: [...sockets.values()],
+    args: ['--connect-ms', String(times.connectMs), '--command-ms', String(times.commandMs), ...sockets.values()],
     ready: 'listening',
   });
   const environment = {
@@ -62,9 +83,8 @@ export async function startInstallation(ground: Ground, options: InstallationOpt
     PORT: String(port),
     RATE_LIMIT: '1000000',
     DOKKU_DAEMON_SOCKET: sockets.get('default') ?? '',
-    DOKKU_SERVERS: names
-      .slice(1)
-      .map((name) => `${name}=${sockets.get(name)}`)
+    DOKKU_SERVERS: [...[...sockets].slice(1), ...Object.entries(otherDaemons)]
+      .map(([name, path]) => `${name}=${path}`)
       .join(','),
     CALLBACK_ALLOW: '127.0.0.1',
     ...env,
@@ -83,7 +103,7 @@ export async function startInstallation(ground: Ground, options: InstallationOpt
       ground.start({ name: 'worker', script: 'dist/worker/main.js', env: environment, ready: 'worker started' }),
     );
     running.push(...(await Promise.all(started)));
-    await leasesTaken(databaseUrl, names.length);
+    await leasesTaken(databaseUrl, names.length + Object.keys(otherDaemons).length);
   };
   if (workers > 0) await startWorkers(workers);
 
@@ -118,7 +138,8 @@ export async function startInstallation(ground: Ground, options: InstallationOpt
     agent,
     startWorkers,
     post,
-    get: (path) => ask(path),
+    get: (path, headers = {}) => ask(path, { headers }),
+    generateKey: () => generateKey(databaseUrl),
     counter: async (name) => {
       const samples = [...(await ask('/metrics')).matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))];
       return samples.reduce((sum, [, value]) => sum + Number(value), 0);
