@@ -1,15 +1,18 @@
 /**
  * Measures everything, prints a table of ratios with their spread, and writes it as JSON.
  *
- *   npm run -s bench [-- --rounds 5 --only throughput,latency --json bench.json]
+ *   npm run -s bench [-- --rounds 5 --only throughput,latency --commands 30000 --json bench.json]
+ *
+ * `--commands` is for `memory`, which with all of its commands takes about ten minutes.
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { describeBound, judge, type Row } from './comparison.ts';
-import { startGround } from './ground.ts';
+import { type Ground, startGround } from './ground.ts';
 import { callbackMeasures } from './measures/callbacks.ts';
 import { manyRowsMeasures } from './measures/many-rows.ts';
+import { memoryMeasures } from './measures/memory.ts';
 import { processMeasures } from './measures/processes.ts';
 import { requestMeasures } from './measures/requests.ts';
 import { runMeasures } from './measures/runs.ts';
@@ -19,11 +22,12 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     only: { type: 'string' },
+    commands: { type: 'string', default: '300000' },
     json: { type: 'string', default: 'bench.json' },
   },
 });
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds takes a whole number, not ${values.rounds}`);
+const rounds = wholeNumber('--rounds', values.rounds);
+const commands = wholeNumber('--commands', values.commands);
 
 const ground = await startGround();
 const rows: Row[] = [];
@@ -35,6 +39,7 @@ try {
     waitingMeasures,
     callbackMeasures,
     processMeasures,
+    (measuredOn: Ground) => memoryMeasures(measuredOn, { commands }),
   ].flatMap((measuresOn) => measuresOn(ground));
   const names = values.only?.split(',') ?? measures.map(({ name }) => name);
   for (const name of names) {
@@ -56,6 +61,12 @@ writeFileSync(
   JSON.stringify({ machine, rounds, rows: rows.map((row) => ({ ...row, ...judge(row) })) }, null, 2),
 );
 process.exitCode = rows.every((row) => judge(row).holds) ? 0 : 1;
+
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`${name} takes a whole number, not ${text}`);
+  return number;
+}
 
 /** A line of a Markdown table. */
 function describeRow(row: Row): string {

@@ -22,3 +22,19 @@ export async function timed(tasks: Iterable<() => Promise<unknown>>, atOnce: num
 }
 
 export const repeated = <Task>(task: Task, times: number): Task[] => Array.from({ length: times }, () => task);
+
+export const mean = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+
+/** The line of least squares through points: how much y rises for one of x, and the standard error of that. */
+export function fitLine(points: readonly (readonly [x: number, y: number])[]): {
+  slope: number;
+  standardError: number;
+} {
+  const middle = { x: mean(points.map(([x]) => x)), y: mean(points.map(([, y]) => y)) };
+  const sum = (term: (x: number, y: number) => number) =>
+    points.reduce((total, [x, y]) => total + term(x - middle.x, y - middle.y), 0);
+  const spread = sum((x) => x * x);
+  const slope = sum((x, y) => x * y) / spread;
+  const unexplained = sum((x, y) => (y - slope * x) ** 2);
+  return { slope, standardError: Math.sqrt(unexplained / (points.length - 2) / spread) };
+}
