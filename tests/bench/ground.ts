@@ -1,7 +1,7 @@
 /** What all measures of a run share: Postgres that keeps what it says it stored, Redis, and real processes of the build. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +33,8 @@ export type Ground = {
 
 export async function startGround(): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'dokku-api-bench-'));
+  // Root's Postgres runs as another user, and keeps its data elsewhere, for good, where that one cannot enter.
+  chmodSync(folder, 0o711);
   const postgres = await startPostgres({ folder: join(folder, 'postgres') });
   const redis = await startRedis({ folder: join(folder, 'redis'), cache: resolve('.local/cache') });
   const [durable] = await query<{ durable: boolean }>(
