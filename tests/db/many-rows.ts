@@ -69,15 +69,20 @@ async function runAll(url: string, work: (client: pg.Client) => Promise<void>): 
   }
 }
 
-/** Fills a migrated database in seconds: the indexes are made behind the rows, by their own definitions. */
+/** Fills a migrated database in seconds. */
 export async function fillWithManyRows(url: string): Promise<void> {
+  await fillBehindIndexes(url, [key, commands, callbacks, remembered]);
+}
+
+/** Runs statements that add many rows: the indexes are made behind them, by their own definitions. */
+export async function fillBehindIndexes(url: string, statements: readonly string[]): Promise<void> {
   await runAll(url, async (client) => {
     const { rows } = await client.query<{ name: string; definition: string }>(
       `select indexname as name, indexdef as definition from pg_indexes
        where schemaname = 'dokku_api' and tablename in ('commands', 'deliveries') and indexname not like '%_pkey'`,
     );
     for (const { name } of rows) await client.query(`DROP INDEX dokku_api.${name}`);
-    for (const statement of [key, commands, callbacks, remembered]) await client.query(statement);
+    for (const statement of statements) await client.query(statement);
     for (const { definition } of rows) await client.query(definition);
     for (const table of ['commands', 'deliveries', 'idempotency_keys']) {
       await client.query(`VACUUM ANALYZE dokku_api.${table}`);

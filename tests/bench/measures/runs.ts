@@ -111,7 +111,7 @@ function figures(ours: number[], theirs: number[]) {
 }
 
 /** Looks often enough to cost the result little, and seldom enough to cost the processor little. */
-async function untilStored(installation: Installation): Promise<void> {
+export async function untilStored(installation: Installation): Promise<void> {
   for (;;) {
     const [row] = await query<{ open: boolean }>(
       installation.databaseUrl,
