@@ -14,3 +14,10 @@ export function isQueued(server: string | Placeholder | PgColumn | SQL): SQL | u
 
 /** The oldest first. */
 export const queueOrder = sql`${commands.server}, ${commands.id}`;
+
+/**
+ * The one that is oldest, in place of an order and a limit. The limit stands in the text: of one that is a parameter
+ * Postgres believes that it takes a tenth of the queue, so that with some thousands queued it holds the plan that is made
+ * once for all values for the dearer one, and plans anew for each command.
+ */
+export const queueHead = sql`${queueOrder} limit 1`;

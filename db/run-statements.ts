@@ -3,7 +3,7 @@ import { and, eq, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import { endCommands, endingSteps } from './command-end.ts';
 import { heldLease } from './leases.ts';
-import { isQueued, queueOrder } from './queue.ts';
+import { isQueued, queueHead } from './queue.ts';
 import { commandColumns, commands } from './schema.ts';
 
 const given = {
@@ -34,8 +34,7 @@ export function prepareRunStatements(database: Database) {
         .select({ id: commands.id })
         .from(commands)
         .where(and(isQueued(given.server), sql`exists (select 1 from ${lease})`, condition))
-        .orderBy(queueOrder)
-        .limit(1)
+        .orderBy(queueHead)
         .for('update'),
     );
     const claimed = database.$with('claimed').as(

@@ -1,4 +1,5 @@
 /** What is read for an answer is bounded at a million rows. Rows and pages are counted, since times depend on the machine. */
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCommandChanges } from '../../db/command-changes.ts';
 import { type CommandPages, createCommandPages, type PageRequest } from '../../db/command-pages.ts';
@@ -203,6 +204,25 @@ describe('with a long queue', () => {
       expect(id).toBe(finalCommands + 1 + run);
       await expectBounded(() => commands.finish(id, lease, finish), { rows: 2, pages: 200 });
     }
+  });
+
+  test('the statements of a run are planned once, not for each command', async () => {
+    const { claim, finish, finishAndClaim } = createCommands(explained.database);
+    const reply = { kind: 'reply', ok: true, output: 'done', truncated: false, durationMs: 1 } as const;
+    for (let run = 0; run < 12; run++) {
+      const claimed = await claim(lease);
+      const next = claimed && (await finishAndClaim(claimed.id, lease, reply))?.next;
+      if (!next) throw new Error(`run ${run} had nothing to claim`);
+      await finish(next.id, lease, reply);
+    }
+    const { rows } = await explained.database.execute(sql`
+      select name, custom_plans::int as planned from pg_prepared_statements
+      where name in ('claim_command', 'finish_command_and_claim') order by name`);
+    // The first five, before Postgres compares.
+    expect(rows).toEqual([
+      { name: 'claim_command', planned: 5 },
+      { name: 'finish_command_and_claim', planned: 5 },
+    ]);
   });
 
   test('waiting for a daemon is charged to the head of the queue', async () => {
