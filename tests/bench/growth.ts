@@ -28,6 +28,7 @@ if (!Number.isInteger(most) || most < 1000)
 const passes = Number(values.passes);
 if (!Number.isInteger(passes) || passes < 1) throw new Error(`--passes takes a whole number, not ${values.passes}`);
 
+const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
 const ground = await startGround();
 try {
   const growths = {
@@ -39,12 +40,10 @@ try {
   for (const name of values.only.split(',')) {
     if (!(name in growths)) throw new Error(`--only takes some of ${Object.keys(growths)}; there is no ${name}`);
     const plots = await growths[name as keyof typeof growths]();
-    const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
+    const figures = { machine, passes, load: loadavg(), plots };
+    const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value);
     writeFileSync(join(values.folder, `${name}.svg`), drawPlots(plots));
-    writeFileSync(
-      join(values.folder, `${name}.json`),
-      `${JSON.stringify({ machine, passes, load: loadavg(), plots }, null, 2)}\n`,
-    );
+    writeFileSync(join(values.folder, `${name}.json`), `${JSON.stringify(figures, rounded, 2)}\n`);
     for (const { title, y, series } of plots) {
       process.stdout.write(`${title} (${y})\n`);
       for (const { name, points } of series) {

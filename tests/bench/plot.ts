@@ -17,6 +17,7 @@ const ink = { title: '#111827', text: '#4b5563', axis: '#9ca3af', grid: '#e5e7eb
 export function drawPlots(plots: readonly Plot[]): string {
   const size = `width="${width}" height="${height * plots.length}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${width} ${height * plots.length}" font-family="system-ui, 'Segoe UI', Helvetica, Arial, sans-serif" font-size="13">
+<title>${escaped(plots.map(({ title }) => title).join('; '))}</title>
 <rect ${size} rx="8" fill="#ffffff"/>
 ${plots.map((plot, index) => `<g transform="translate(0 ${index * height})">\n${drawPlot(plot)}\n</g>`).join('\n')}
 </svg>
@@ -34,7 +35,7 @@ function drawPlot({ title, x, y, logarithmic, series }: Plot): string {
   const up = logarithmic ? logarithmicAxis(heights, upright) : linearAxis(Math.max(...heights), upright);
   return [
     text(title, 24, 34, `font-size="18" font-weight="600" fill="${ink.title}"`),
-    ...drawLegend(series),
+    drawLegend(series),
     ...up.ticks.flatMap((tick) => [
       line(frame.left, up.place(tick), frame.right, up.place(tick), ink.grid),
       text(written(tick), frame.left - 10, up.place(tick) + 4.5, `text-anchor="end" fill="${ink.text}"`),
@@ -61,14 +62,13 @@ function drawSeries(points: (readonly [number, number])[], colour: string): stri
   return `<polyline points="${places.join(' ')}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round"/>${dots.join('')}`;
 }
 
-/** In a line below the title, as wide as about their letters. */
-function drawLegend(series: readonly Series[]): string[] {
-  let left = 24;
-  return series.map(({ name }, index) => {
-    const entry = `<circle cx="${left + 5}" cy="58" r="5" fill="${colourOf(index)}"/>${text(name, left + 16, 62.5, `fill="${ink.text}"`)}`;
-    left += 16 + name.length * 6.6 + 22;
-    return entry;
-  });
+/** In a line below the title; one text, so that each name begins where the one before ended in whatever font. */
+function drawLegend(series: readonly Series[]): string {
+  const entries = series.map(
+    ({ name }, index) =>
+      `<tspan dx="${index === 0 ? 0 : 22}" fill="${colourOf(index)}">●</tspan><tspan dx="6">${escaped(name)}</tspan>`,
+  );
+  return `<text x="24" y="62" fill="${ink.text}">${entries.join('')}</text>`;
 }
 
 /** Ticks at the powers of ten, and at twice and five times those where that leaves them room. */
@@ -109,6 +109,7 @@ function line(x1: number, y1: number, x2: number, y2: number, colour: string): s
 }
 
 function text(content: string, x: number, y: number, attributes: string): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  return `<text x="${short(x)}" y="${short(y)}" ${attributes}>${escaped}</text>`;
+  return `<text x="${short(x)}" y="${short(y)}" ${attributes}>${escaped(content)}</text>`;
 }
+
+const escaped = (content: string) => content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');

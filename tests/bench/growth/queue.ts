@@ -34,15 +34,15 @@ export async function queueGrowth(ground: Ground, passes: number): Promise<Plot[
     for (let pass = 0; pass < passes; pass++) {
       for (const length of lengths) {
         await addQueued(installation, 'silent', length);
-        readings.add('sync=true on another, empty server', length, await postElsewhere());
+        readings.add('sync=true on another server', length, await postElsewhere());
         const accepted = await post({ server: 'silent' }, Math.min(length, windowLength));
-        readings.add('POST accepted into the queue', length, accepted);
+        readings.add('POST into the queue', length, accepted);
         await emptyQueue(installation, 'silent');
         const windows: number[] = [];
         for (let round = 0; round < Math.max(3, 100 / length); round++) {
           windows.push(await drain(installation, drained, length));
         }
-        readings.add('run, one after the other: each', length, median(windows));
+        readings.add('run from the queue', length, median(windows));
       }
     }
     return [

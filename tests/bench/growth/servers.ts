@@ -28,7 +28,7 @@ export async function serversGrowth(ground: Ground, passes: number): Promise<Plo
   }
   return [
     {
-      ...{ title: 'Commands a second over all servers, each of which takes 18 ms a command', x: 'servers' },
+      ...{ title: 'Commands a second over all servers', x: 'servers' },
       ...{ y: 'commands/s', logarithmic: false, series: rates.best('most') },
     },
     {

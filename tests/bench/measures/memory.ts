@@ -21,7 +21,7 @@ const studentsT = 2.1;
 /** MiB of resident memory, of a process each. */
 type MemorySample = { commands: number; web: number; worker: number };
 
-/** @param options.commands how many are run: with fewer than the 300,000 there is less to see, and sooner */
+/** @param options.commands how many are run; fewer than 300,000 end while the processes still warm up: a trial, no result */
 export function memoryMeasures(ground: Ground, options: { commands: number }): Measure[] {
   const run = async () => {
     const samples = await memoryOverCommands(ground, options.commands);
