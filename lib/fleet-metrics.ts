@@ -2,7 +2,8 @@
  * What is measured of all workers and web processes together. It is read from Postgres and Redis, so that every web
  * process says the same: take the maximum over instances, never the sum.
  */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type * as prometheus from 'prom-client';
+import { Counter, Gauge, Histogram } from './prometheus.ts';
 
 export type FleetMetrics = ReturnType<typeof createFleetMetrics>;
 
@@ -11,7 +12,7 @@ const alike = 'Read from Postgres: every web process says the same.';
 const counted =
   'Counted from Postgres since the first scrape of this web process, in which it is 0: every one counts all of them.';
 
-export function createFleetMetrics(registry: Registry) {
+export function createFleetMetrics(registry: prometheus.Registry) {
   const registers = [registry];
   const gauge = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
     new Gauge<Label>({ name: `dokku_api_${name}`, help, labelNames, registers });
@@ -120,7 +121,7 @@ export function createFleetMetrics(registry: Registry) {
       metrics.liveWorkers,
       metrics.deliveriesPending,
       metrics.deliveriesOverdue,
-    ] as Gauge<string>[],
-    fromRedis: [metrics.streamUnread, metrics.streamUnreadAge] as Gauge<string>[],
+    ] as prometheus.Gauge[],
+    fromRedis: [metrics.streamUnread, metrics.streamUnreadAge] as prometheus.Gauge[],
   };
 }

@@ -1,5 +1,5 @@
 /** What this web process measures of itself. Every label has few values: a path counts by its pattern. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectProcessMetrics, Gauge, Histogram, Registry } from './prometheus.ts';
 import { version } from './version.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -10,10 +10,7 @@ const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  // Its own 10 ms wake an idle process a hundred times a second; the measured lag includes this interval.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
-  // Sums of others, under names that only counters may have.
-  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
+  collectProcessMetrics(registry);
   new Gauge({
     name: 'dokku_api_build_info',
     help: 'The version of this web process, as a label of the constant 1.',
