@@ -8,7 +8,7 @@ import { getCommand } from './commands/get.ts';
 import { listCommands } from './commands/list.ts';
 import { retryCommand, retryCommandByGet } from './commands/retry.ts';
 import { createConsole } from './console/console.ts';
-import { readDocs } from './docs.tsx';
+import { readDocs } from './docs.ts';
 import { streamCommands } from './events.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { readMetrics } from './metrics.ts';

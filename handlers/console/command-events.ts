@@ -2,7 +2,6 @@ import { isFinal } from '../../lib/command.ts';
 import { tokenParam, visibleCommand } from '../commands/visible-command.ts';
 import { EventStream } from '../event-stream.ts';
 import { factory } from '../factory.ts';
-import { notPlainRead } from '../middleware/method-not-allowed.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
 import { sessionCookie } from './signed-in.tsx';
 
@@ -12,7 +11,7 @@ const foreverMs = 2_000_000_000;
 /** GET /console/commands/:token/events: that the command changed, for a page to look again; to its final state. */
 export function streamCommandChanges(deps: ConsoleDependencies) {
   const { commands, waiters, sessions } = deps;
-  return factory.createHandlers(notPlainRead, tokenParam, async (context) => {
+  return factory.createHandlers(tokenParam, async (context) => {
     let row = await visibleCommand(commands, context.var.key, context.req.valid('param').token);
     const cookie = sessionCookie(context);
     const stream = new EventStream(context, {

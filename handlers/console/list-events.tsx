@@ -2,7 +2,6 @@ import { toSummary } from '../../db/command-summaries.ts';
 import type { CommandRow as StoredRow } from '../../db/schema.ts';
 import { EventStream } from '../event-stream.ts';
 import { factory } from '../factory.ts';
-import { notPlainRead } from '../middleware/method-not-allowed.ts';
 import type { ConsoleDependencies } from './console-dependencies.ts';
 import { type ListFilter, passesFilter, readListFilter } from './list-filter.ts';
 import { sessionCookie } from './signed-in.tsx';
@@ -14,7 +13,7 @@ type RowEvent = { id: number; passes: boolean; html: string };
 /** GET /console/events: the rows of commands whenever they change, for as long as the session stands. */
 export function streamRows(deps: ConsoleDependencies) {
   const { feed, sessions, wallClock } = deps;
-  return factory.createHandlers(notPlainRead, async (context) => {
+  return factory.createHandlers(async (context) => {
     const filter = readListFilter(context.req.query());
     const cookie = sessionCookie(context);
     const stream = new EventStream(context, {
