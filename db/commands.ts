@@ -5,6 +5,7 @@
  */
 import { and, eq, inArray, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import { type CommandReason, type CommandState, type ResultData, reasonStates } from '../lib/command.ts';
+import { onFirstUse } from '../lib/on-first-use.ts';
 import type { Database } from './client.ts';
 import { endCommands } from './command-end.ts';
 import { createCommandLookup } from './command-lookup.ts';
@@ -26,7 +27,7 @@ const unsent = { state: 'queued', epoch: null, startedAt: null, changedIn: thisT
 export type Commands = ReturnType<typeof createCommands>;
 
 export function createCommands(database: Database) {
-  const statements = prepareRunStatements(database);
+  const statements = onFirstUse(() => prepareRunStatements(database));
   const findByToken = createCommandLookup(database);
 
   /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
@@ -57,7 +58,7 @@ export function createCommands(database: Database) {
      * @throws a unique violation of `commands_running` where another row is in the way: see `clearTheWay`
      */
     async claim(held: LeaseClaim): Promise<CommandRow | null> {
-      const [row] = await statements.claim.execute(held);
+      const [row] = await statements().claim.execute(held);
       return row ?? null;
     },
 
@@ -74,7 +75,7 @@ export function createCommands(database: Database) {
       held: LeaseClaim,
       run: RunReply,
     ): Promise<{ ended: CommandRow; next: CommandRow | null } | null> {
-      const rows = await statements.finishAndClaim.execute({ id, ...held, ...endOf(run) });
+      const rows = await statements().finishAndClaim.execute({ id, ...held, ...endOf(run) });
       const ended = rows.find((row) => row.id === id);
       return ended ? { ended, next: rows.find((row) => row.id !== id) ?? null } : null;
     },
@@ -82,7 +83,7 @@ export function createCommands(database: Database) {
     /** Stores the one final state of a run, its result and its delivery; `timed_out` and `lost` block the server. */
     async finish(id: number, held: LeaseClaim, run: RunResult): Promise<CommandRow | null> {
       const ended = endOf(run);
-      const statement = blocks(ended.state) ? statements.finishBlocking : statements.finish;
+      const statement = blocks(ended.state) ? statements().finishBlocking : statements().finish;
       const [row] = await statement.execute({ id, ...held, ...ended });
       return row ?? null;
     },

@@ -1,6 +1,7 @@
 /** Callbacks on their way. Sent at least once, all attempts under one `webhook-id`. */
 import { and, asc, eq, inArray, isNull, lte, notInArray, or, sql } from 'drizzle-orm';
 import { inBatches } from '../lib/batches.ts';
+import { onFirstUse } from '../lib/on-first-use.ts';
 import { type Database, isRejected } from './client.ts';
 import { attempts, type CommandRow, commandColumns, commands, deliveries, keys } from './schema.ts';
 
@@ -36,14 +37,14 @@ export function createDeliveries(database: Database) {
     or(isNull(deliveries.lockedUntil), lte(deliveries.lockedUntil, sql`now()`)),
   );
 
-  const recordStatement = prepareRecord(database);
+  const recordStatement = onFirstUse(() => prepareRecord(database));
   const recordShared = inBatches({
     // As of the look-ups of keys: one connection that hangs does not hold up all.
     callsAtMost: 2,
     itemsAtMost: 64,
     call: async (ended: readonly EndedAttempt[]) => {
       const columns = endedFields.map((field) => [field, ended.map((attempt) => attempt[field])]);
-      await recordStatement.execute(Object.fromEntries(columns));
+      await recordStatement().execute(Object.fromEntries(columns));
       return ended.map(() => undefined);
     },
     isOfOne: isRejected,

@@ -4,7 +4,7 @@ import { and, asc, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import { hashSecret } from '../lib/credentials.ts';
 import { checkNewKey, type Key, type NewKey } from '../lib/key.ts';
 import type { Seal } from '../lib/seal.ts';
-import { generateSigningSecret } from '../lib/webhook.ts';
+import { generateSigningSecret } from '../lib/signing-secret.ts';
 import type { Database } from './client.ts';
 import { createKeyLookup } from './key-lookup.ts';
 import { keys } from './schema.ts';

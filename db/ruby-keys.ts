@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { hashSecret } from '../lib/credentials.ts';
 import type { Seal } from '../lib/seal.ts';
-import { generateSigningSecret } from '../lib/webhook.ts';
+import { generateSigningSecret } from '../lib/signing-secret.ts';
 import { keys } from './schema.ts';
 
 /** `unusable`: without a key or a secret, or of another form than the Ruby app gave them: no request can bear them. */

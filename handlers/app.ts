@@ -1,5 +1,6 @@
 /** The API at one glance: what every request passes, and which path answers what. */
 import type { RouterRoute } from 'hono/types';
+import { onFirstUse } from '../lib/on-first-use.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { createCommand } from './commands/create.ts';
 import { listDeliveries, sendCallbackAgain } from './commands/deliveries.ts';
@@ -26,7 +27,6 @@ import { requestId } from './middleware/request-id.ts';
 import { requires } from './middleware/requires.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { secured } from './middleware/security-headers.ts';
-import { createDocument } from './openapi/document.ts';
 import { readDocument } from './openapi.ts';
 import { healthz, readyz } from './probes.ts';
 import { listServers } from './servers.ts';
@@ -40,7 +40,8 @@ export function createApp(deps: Dependencies) {
   /** Fewer than there are connections to Postgres, which a search uses for long. */
   const mayList = openAtMost(8);
   const routes = (): readonly RouterRoute[] => app.routes;
-  const document = createDocument(routes);
+  // When all routes are there.
+  const document = onFirstUse(async () => (await import('./openapi/document.ts')).describeApi(routes()));
 
   const app = factory
     .createApp()

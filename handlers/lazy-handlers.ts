@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import type { H, Next } from 'hono/types';
+import { onFirstUse } from '../lib/on-first-use.ts';
 import { type AppEnv, factory } from './factory.ts';
 
 /** Each knows by its own type what those before it have validated. */
@@ -12,11 +13,10 @@ type Handlers = readonly H[];
  * @returns what stands in the table for the handlers of a name
  */
 export function lazyHandlers<Name extends string>(load: () => Promise<Readonly<Record<Name, Handlers>>>) {
-  let loading: ReturnType<typeof load> | undefined;
+  const handlers = onFirstUse(load);
   return (name: Name) =>
     factory.createMiddleware(async (context, next) => {
-      loading ??= load();
-      await runInTurn((await loading)[name], context, next);
+      await runInTurn((await handlers())[name], context, next);
     });
 }
 

@@ -27,11 +27,6 @@ export function signWebhook({ id, timestamp, body, secret }: UnsignedWebhook): W
   };
 }
 
-/** `whsec_` and 32 random bytes in base64. The specification asks for 24 to 64. */
-export function generateSigningSecret(): string {
-  return `whsec_${randomBytes(32).toString('base64')}`;
-}
-
 /** `msg_` and 32 hex characters. The specification bars dots, which part the signed text. */
 export function generateWebhookId(): string {
   return `msg_${randomBytes(16).toString('hex')}`;

@@ -15,16 +15,7 @@ export type ApiResponse = NonNullable<Operation['responses']>[string];
 
 export const methods = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
-/** Makes the document once, when it is first asked for: when all routes are there. */
-export function createDocument(routes: () => readonly RouterRoute[]): () => Promise<ApiDocument> {
-  let made: Promise<ApiDocument> | undefined;
-  return () => {
-    made ??= describe(routes());
-    return made;
-  };
-}
-
-async function describe(routes: readonly RouterRoute[]): Promise<ApiDocument> {
+export async function describeApi(routes: readonly RouterRoute[]): Promise<ApiDocument> {
   const app = factory.createApp();
   app.routes = [...routes];
   const generated = await generateSpecs(app, {

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { generateSigningSecret, generateWebhookId, signWebhook } from '../../lib/webhook.ts';
+import { generateSigningSecret } from '../../lib/signing-secret.ts';
+import { generateWebhookId, signWebhook } from '../../lib/webhook.ts';
 
 const body = '{"id":1,"command":"config:set shop NAME=Zoë 🦄","result_data":{"ok":true,"output":"a\\nb"}}';
 
