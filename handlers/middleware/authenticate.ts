@@ -56,8 +56,9 @@ export function authenticate({ keys, config, now, log }: AuthenticateDependencie
       if (key !== null) {
         context.set('key', key);
         context.set('secretHash', hashSecret(credentials.apiSecret));
-        touch(key.publicId);
-        return await next();
+        await next();
+        // Behind the request's own queries, which would wait for a second connection in a process that has just started.
+        return touch(key.publicId);
       }
       await countFailure(clientAddress(context.req, context.env, config));
     }
