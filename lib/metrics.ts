@@ -1,5 +1,6 @@
 /** What this web process measures of itself. Every label has few values: a path counts by its pattern. */
-import { Counter, collectProcessMetrics, Gauge, Histogram, Registry } from './prometheus.ts';
+import { onFirstUse } from './on-first-use.ts';
+import { Counter, Gauge, Histogram, measureProcess, Registry, readProcess } from './prometheus.ts';
 import { version } from './version.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -10,7 +11,8 @@ const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  collectProcessMetrics(registry);
+  measureProcess(registry);
+  const alsoReadProcess = onFirstUse(() => readProcess(registry));
   new Gauge({
     name: 'dokku_api_build_info',
     help: 'The version of this web process, as a label of the constant 1.',
@@ -20,6 +22,11 @@ export function createMetrics() {
 
   return {
     registry,
+    /** All that is registered, in the text format of Prometheus, and what a scrape reads of the process. */
+    scrape(): Promise<string> {
+      alsoReadProcess();
+      return registry.metrics();
+    },
     requests: new Histogram({
       name: 'dokku_api_http_request_duration_seconds',
       help: 'Requests that this web process answered, from their first byte to the end of the answer, by the pattern of their path. Event streams and waits last as long as they do.',

@@ -14,34 +14,45 @@ export const Registry: typeof prometheus.Registry = require('prom-client/lib/reg
 
 type Collect = (registry: prometheus.Registry, options: { eventLoopMonitoringPrecision: number }) => void;
 
-/** What `collectDefaultMetrics` measures, but for the processor's time, which needs OpenTelemetry. */
-const measures = [
+/** What is measured all the time, and what is read when it is scraped: all of `collectDefaultMetrics`, in two parts. */
+const measured = ['eventLoopLag', 'gc'];
+const read = [
   'processStartTime',
   'osMemoryHeap',
   'processOpenFileDescriptors',
   'processMaxFileDescriptors',
-  'eventLoopLag',
   'processResources',
   'processHandles',
   'processRequests',
   'heapSizeAndUsed',
   'heapSpacesSizeAndUsed',
   'version',
-  'gc',
-].map((name): Collect => require(`prom-client/lib/metrics/${name}`));
+];
 
-/** Registers what prom-client measures of a process, under the names that every dashboard of Node.js knows. */
-export function collectProcessMetrics(registry: prometheus.Registry): void {
-  measureProcessor(registry);
-  // Its own 10 ms wake an idle process a hundred times a second; the measured lag includes this interval.
-  for (const collect of measures) collect(registry, { eventLoopMonitoringPrecision: 100 });
-  // Sums of others, under names that only counters may have.
-  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
+function collect(registry: prometheus.Registry, names: readonly string[]): void {
+  for (const name of names) {
+    const register: Collect = require(`prom-client/lib/metrics/${name}`);
+    // Its own 10 ms wake an idle process a hundred times a second; the measured lag includes this interval.
+    register(registry, { eventLoopMonitoringPrecision: 100 });
+  }
 }
 
-/** The processor's time since the process began, read at each scrape. */
-function measureProcessor(registry: prometheus.Registry): void {
-  const measure = (name: string, what: string, microseconds: (usage: NodeJS.CpuUsage) => number) =>
+/** Begins to measure the event loop and the collection of garbage, under the names that every dashboard of Node.js knows. */
+export function measureProcess(registry: prometheus.Registry): void {
+  collect(registry, measured);
+}
+
+/** Registers what a scrape reads of the process, under such names. Once, before the first scrape. */
+export function readProcess(registry: prometheus.Registry): void {
+  collect(registry, read);
+  // Sums of others, under names that only counters may have.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
+  readProcessor(registry);
+}
+
+/** The processor's time since the process began: what prom-client has for it loads OpenTelemetry. */
+function readProcessor(registry: prometheus.Registry): void {
+  const register = (name: string, what: string, microseconds: (usage: NodeJS.CpuUsage) => number) =>
     new Counter({
       name: `process_cpu_${name}`,
       help: `Total ${what} CPU time spent in seconds.`,
@@ -51,7 +62,7 @@ function measureProcessor(registry: prometheus.Registry): void {
         this.inc(microseconds(process.cpuUsage()) / 1e6);
       },
     });
-  measure('user_seconds_total', 'user', ({ user }) => user);
-  measure('system_seconds_total', 'system', ({ system }) => system);
-  measure('seconds_total', 'user and system', ({ user, system }) => user + system);
+  register('user_seconds_total', 'user', ({ user }) => user);
+  register('system_seconds_total', 'system', ({ system }) => system);
+  register('seconds_total', 'user and system', ({ user, system }) => user + system);
 }
