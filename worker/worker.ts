@@ -6,7 +6,6 @@ import { createDeliveries } from '../db/deliveries.ts';
 import { createIdempotency } from '../db/idempotency.ts';
 import { createLeases } from '../db/leases.ts';
 import type { CommandRow } from '../db/schema.ts';
-import { createCallbackClient } from '../lib/callback-request.ts';
 import { isFinal } from '../lib/command.ts';
 import { publishChanges } from '../lib/command-events.ts';
 import { type Server, serversOf } from '../lib/config.ts';
@@ -16,6 +15,7 @@ import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader, redis
 import { createSeal } from '../lib/seal.ts';
 import { version } from '../lib/version.ts';
 import { CallbackDeliverer } from './callbacks/deliver.ts';
+import { lazyCallbackClient } from './callbacks/lazy-client.ts';
 import { consume } from './consume.ts';
 import type { WorkerConfig, WorkerContext } from './context.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -56,7 +56,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const producer = connectProducer(config.redisUrl, redisFailed);
   const reader = connectReader(config.redisUrl, redisFailed);
   const breaker = new CircuitBreaker(() => performance.now());
-  const callbacks = createCallbackClient({ allowList: config.callbackAllow });
+  const callbacks = lazyCallbackClient({ allowList: config.callbackAllow });
   const heldChanged = new Notifier();
 
   const announceChange = (row: CommandRow) => {
