@@ -96,3 +96,16 @@ test('waiting for its end asks Postgres once more', async () => {
   // On a slow machine a wait lasts until all that is waited for is looked at.
   expect(answers.stop()).toBeLessThanOrEqual(33);
 });
+
+test('with nothing to do, Postgres is asked by the look at the leases, and nothing is claimed', async () => {
+  const asked = { observe: 0, claim_command: 0 };
+  const stop = fromWorker.onData('toTarget', (chunk) => {
+    for (const [, name] of chunk.toString('latin1').matchAll(/\b(observe|claim_command)\0/g)) {
+      asked[name as keyof typeof asked] += 1;
+    }
+    return 'forward';
+  });
+  await waitFor(async () => asked.observe >= 10, { describe: 'ten looks, in five seconds' });
+  stop();
+  expect(asked.claim_command).toBe(0);
+});

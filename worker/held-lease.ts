@@ -36,8 +36,9 @@ export class HeldLease implements LeaseClaim {
 
   /** A beat succeeded. What counts is when it began: others may have seen it since. */
   confirm(beatBegan: number): void {
+    const wasFresh = this.fresh;
     this.#lastBeatBegan = Math.max(this.#lastBeatBegan, beatBegan);
-    this.attention.notify();
+    if (!wasFresh) this.attention.notify();
   }
 
   /** Whether something may be sent: nobody can have taken the lease over yet, with three tenths of it to spare. */

@@ -10,8 +10,9 @@ export class Notifier {
 
   /**
    * Resolves at the next notification, after `timeoutMs`, or when the signal is aborted: whoever waited looks again.
+   * @returns whether there was a notification
    */
-  async wait(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<void> {
+  async wait(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<boolean> {
     if (!this.#notified && !options.signal?.aborted) {
       await new Promise<void>((resolve) => {
         const timer = options.timeoutMs === undefined ? undefined : setTimeout(resolve, options.timeoutMs);
@@ -24,7 +25,9 @@ export class Notifier {
       options.signal?.removeEventListener('abort', this.#done);
       this.#wake = undefined;
     }
+    const notified = this.#notified;
     this.#notified = false;
+    return notified;
   }
 
   readonly #done = () => this.#wake?.();

@@ -63,12 +63,23 @@ export async function runServer(context: WorkerContext, server: Server, lease: H
       }
       if (row === null) {
         lease.idle = true;
-        await lease.attention.wait({ timeoutMs: 1000, signal: over });
+        await toldOfWork(lease, spare, over);
       }
     }
   } finally {
     spare.close();
   }
+}
+
+/**
+ * Resolves when there may be something to do: what waits in the queue is told of by Redis and by the look at all leases
+ * twice a second. In between only the connection is looked at, since a daemon may go away while nothing is asked of it.
+ */
+async function toldOfWork(lease: HeldLease, spare: SpareConnection, over: AbortSignal): Promise<void> {
+  let told: boolean;
+  do {
+    told = await lease.attention.wait({ timeoutMs: 1000, signal: over });
+  } while (!told && !over.aborted && spare.ready !== undefined);
 }
 
 async function connect(spare: SpareConnection): Promise<DaemonConnection | DaemonUnavailable> {

@@ -1,6 +1,6 @@
 import type { CallbackClient, CallbackClientOptions } from '../../lib/callback-request.ts';
 
-/** A client that is loaded with the first callback: many workers never send one, and it is the larger part of their code. */
+/** A client that is loaded with the first callback: many workers never send one, and it is as much code as all their rest. */
 export function lazyCallbackClient(options: CallbackClientOptions): CallbackClient {
   let loading: Promise<CallbackClient> | undefined;
   const load = async () => (await import('../../lib/callback-request.ts')).createCallbackClient(options);
