@@ -52,7 +52,7 @@ export function readProcess(registry: prometheus.Registry): void {
 
 /** The processor's time since the process began: what prom-client has for it loads OpenTelemetry. */
 function readProcessor(registry: prometheus.Registry): void {
-  const register = (name: string, what: string, microseconds: (usage: NodeJS.CpuUsage) => number) =>
+  const readPart = (name: string, what: string, microseconds: (usage: NodeJS.CpuUsage) => number) =>
     new Counter({
       name: `process_cpu_${name}`,
       help: `Total ${what} CPU time spent in seconds.`,
@@ -62,7 +62,7 @@ function readProcessor(registry: prometheus.Registry): void {
         this.inc(microseconds(process.cpuUsage()) / 1e6);
       },
     });
-  register('user_seconds_total', 'user', ({ user }) => user);
-  register('system_seconds_total', 'system', ({ system }) => system);
-  register('seconds_total', 'user and system', ({ user, system }) => user + system);
+  readPart('user_seconds_total', 'user', ({ user }) => user);
+  readPart('system_seconds_total', 'system', ({ system }) => system);
+  readPart('seconds_total', 'user and system', ({ user, system }) => user + system);
 }
