@@ -8,6 +8,7 @@ import { createKeyStanding } from '../db/key-standing.ts';
 import { createKeys } from '../db/keys.ts';
 import { createLeases } from '../db/leases.ts';
 import { createResend } from '../db/resend.ts';
+import type { CommandRow } from '../db/schema.ts';
 import { createServerStatuses } from '../db/server-status.ts';
 import { Announcer } from '../lib/announcer.ts';
 import { ChangeFeed } from '../lib/change-feed.ts';
@@ -51,7 +52,7 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
   const pages = createCommandPages(database);
   const rowsOf = (ids: readonly number[]) => pages.withIds(ids, 'asc');
   const waiters = new CommandWaiters({
-    look: { changes: changes.ofIds, rows: rowsOf },
+    look: { changes: changes.ofIds, rows: rowsOf, row: ({ token }: CommandRow) => commands.findByToken(token) },
     onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'waiters could not look at their commands')),
   });
   const changeReader = { horizon: changes.horizon, sweep: changes.sweep, rows: rowsOf };

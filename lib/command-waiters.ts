@@ -16,6 +16,8 @@ export type CommandLook<Row extends Watched> = {
   changes(ids: readonly number[]): Promise<Change[]>;
   /** The commands as they are, in batches: results may be large, and each batch is let go before the next is read. */
   rows(ids: readonly number[]): AsyncIterable<Row[]>;
+  /** One command as it is; null where it was deleted. */
+  row(known: Row): Promise<Row | null>;
 };
 
 export type WaitLimits = {
@@ -65,9 +67,21 @@ export class CommandWaiters<Row extends Watched> {
 
   /**
    * Waits until a look finds the command in a state that is enough.
-   * @returns the newest row seen, at the time-out or an abort too
+   * @returns the command as it is, at the time-out or an abort too; as it was last seen where the last look fails
    */
-  wait(row: Row, goal: Goal, { timeoutMs, signals }: WaitLimits): Promise<Row> {
+  async wait(row: Row, goal: Goal, limits: WaitLimits): Promise<Row> {
+    const seen = await this.#untilEnough(row, goal, limits);
+    // Nobody looked when it began to run.
+    if (goal === 'changed' || isFinal(seen.state) || limits.timeoutMs <= 0) return seen;
+    try {
+      return (await this.#look.row(seen)) ?? seen;
+    } catch (error) {
+      this.#onError(error);
+      return seen;
+    }
+  }
+
+  #untilEnough(row: Row, goal: Goal, { timeoutMs, signals }: WaitLimits): Promise<Row> {
     if (isFinal(row.state) || timeoutMs <= 0 || signals.some((signal) => signal.aborted)) return Promise.resolve(row);
     return new Promise((resolve) => {
       const settle = () => {
