@@ -55,7 +55,7 @@ export async function startWaiting(ground: Ground, most: number): Promise<Waitin
   const redis = new Redis(ground.redisUrl);
   const breaker = new CircuitBreaker(() => performance.now());
   const commands = createCommands(database);
-  const announce = (command: WireCommand) => publishChanges(redis, breaker, [command]);
+  const announce = ({ id }: WireCommand) => publishChanges(redis, breaker, [{ id, state: 'canceled' }]);
   const keys = await Promise.all(
     Array.from({ length: Math.ceil(most / waitersOfAKey) }, () => installation.generateKey()),
   );
