@@ -17,6 +17,22 @@ afterAll(async () => {
   for (const database of open) await database.drop();
 });
 
+/** A pool that has ended still closes its connections: one that is ended by force would tell its listeners of an error. */
+const closeWithinMs = 500;
+
+/** Until Postgres has let all connections to a database go, or does not for a while. */
+async function untilLeft(url: string, name: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const connected = async () =>
+      (await client.query('SELECT FROM pg_stat_activity WHERE datname = $1', [name])).rowCount !== 0;
+    for (const began = performance.now(); performance.now() - began < closeWithinMs && (await connected()); );
+  } finally {
+    await client.end();
+  }
+}
+
 async function administer(url: string, statement: string): Promise<void> {
   const client = new pg.Client(url);
   await client.connect();
@@ -38,6 +54,7 @@ export async function createDatabase(): Promise<TestDatabase> {
     url: url.href,
     name,
     drop: async () => {
+      await untilLeft(postgres.url, name);
       await administer(postgres.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
       open.delete(database);
     },
