@@ -2,7 +2,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { inBatches } from '../lib/batches.ts';
 import type { Database } from './client.ts';
-import { type CommandRow, commands } from './schema.ts';
+import { type CommandRow, commands, textBytes } from './schema.ts';
 
 /** A row whose texts are longer is read alone, so that what one query brings has a bound. */
 const sharedBytes = 16 * 1024;
@@ -14,13 +14,11 @@ export function createCommandLookup(database: Database): (token: string) => Prom
     .from(commands)
     .where(eq(commands.token, sql.placeholder('token')))
     .prepare('find_command');
-  // The sizes of stored texts are known unread.
   const findSmallStatement = database
     .select()
     .from(commands)
     .where(
-      sql`${commands.token} = any(${sql.placeholder('tokens')}) and octet_length(${commands.command})
-        + coalesce(octet_length(${commands.output}), 0) + coalesce(octet_length(${commands.lateOutput}), 0) <= ${sql.raw(String(sharedBytes))}`,
+      sql`${commands.token} = any(${sql.placeholder('tokens')}) and ${textBytes} <= ${sql.raw(String(sharedBytes))}`,
     )
     .prepare('find_small_commands');
 
@@ -29,7 +27,8 @@ export function createCommandLookup(database: Database): (token: string) => Prom
     return row ?? null;
   }
 
-  const findShared = inBatches<string, CommandRow | null>({
+  /** Undefined where it is for `findAlone` to say. */
+  const findShared = inBatches<string, CommandRow | null | undefined>({
     // As of the look-ups of keys: one connection that hangs does not hold up all.
     callsAtMost: 2,
     itemsAtMost: 64,
@@ -38,9 +37,12 @@ export function createCommandLookup(database: Database): (token: string) => Prom
       if (tokens.length === 1 && only !== undefined) return [await findAlone(only)];
       const rows = await findSmallStatement.execute({ tokens: [...new Set(tokens)] });
       const found = new Map(rows.map((row) => [row.token, row]));
-      return tokens.map((token) => found.get(token) ?? null);
+      return tokens.map((token) => found.get(token));
     },
   });
 
-  return async (token) => (await findShared(token)) ?? (await findAlone(token));
+  return async (token) => {
+    const found = await findShared(token);
+    return found === undefined ? await findAlone(token) : found;
+  };
 }

@@ -11,7 +11,7 @@ import {
   type IdOrder,
   matching,
 } from './command-search.ts';
-import { type CommandRow, commandColumns, commands } from './schema.ts';
+import { type CommandRow, commandColumns, commands, textBytes } from './schema.ts';
 
 /**
  * A page holds the rows next to `after` going up, or next to `before` going down; with both or none it begins at the
@@ -43,7 +43,7 @@ export type CommandPages = ReturnType<typeof createCommandPages>;
 
 /** @param search which finds the ids of a page */
 export function createCommandPages(database: Database, search: CommandSearch = createCommandSearch(database)) {
-  /** The first rows of those selected, as many as a batch may have: the sizes of stored texts are known unread. */
+  /** The first rows of those selected, as many as a batch may have: by the bytes of their texts. */
   function batchOf(where: SQL | undefined, order: IdOrder) {
     const direction = sql.raw(order);
     const selected = database
@@ -54,8 +54,7 @@ export function createCommandPages(database: Database, search: CommandSearch = c
       .limit(rowsAtOnce);
     const batch = database.$with('batch', commandColumns).as(sql`
       select * from (
-        select selected.*, sum(octet_length(command) + coalesce(octet_length(output), 0)
-          + coalesce(octet_length(late_output), 0)) over (order by id ${direction} rows between unbounded preceding
+        select selected.*, sum(${textBytes}) over (order by id ${direction} rows between unbounded preceding
           and 1 preceding) as bytes_before
         from ${selected} selected
       ) measured where coalesce(bytes_before, 0) < ${sql.raw(String(bytesAtOnce))}`);

@@ -10,7 +10,7 @@ import type { Database } from './client.ts';
 import { endCommands } from './command-end.ts';
 import { createCommandLookup } from './command-lookup.ts';
 import { heldLease, type LeaseClaim } from './leases.ts';
-import { isQueued, queueOrder } from './queue.ts';
+import { isQueued, queueHead } from './queue.ts';
 import { deleteExpired } from './retention.ts';
 import { prepareRunStatements } from './run-statements.ts';
 import { type CommandRow, commands, workers } from './schema.ts';
@@ -131,8 +131,7 @@ export function createCommands(database: Database) {
           })
           .from(commands)
           .where(and(isQueued(held.server), sql`exists (select 1 from ${own})`))
-          .orderBy(queueOrder)
-          .limit(1)
+          .orderBy(queueHead)
           .for('update'),
       );
       const charged = database.$with('charged', { id: commands.id }).as(sql`

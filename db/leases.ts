@@ -1,7 +1,7 @@
 /** Who may run a server's commands. Liveness is judged by observers on their own monotonic clocks: see worker/. */
 import { and, eq, inArray, isNull, or, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
-import { isQueued, queueOrder } from './queue.ts';
+import { isQueued, queueHead } from './queue.ts';
 import { commands, deliveries, leases, workers } from './schema.ts';
 
 /** The right to run a server's commands, as its owner knows it. */
@@ -40,7 +40,7 @@ export function createLeases(database: Database) {
     .select({
       leases: sql<Observation['leases']>`(select coalesce(json_agg(json_build_object(
         'server', server, 'owner', owner, 'epoch', epoch, 'beat', beat, 'blocked', blocked_since is not null,
-        'queued', (select id from ${commands} where ${isQueued(leases.server)} order by ${queueOrder} limit 1) is not null
+        'queued', (select id from ${commands} where ${isQueued(leases.server)} order by ${queueHead}) is not null
         )), '[]') from ${leases} where server = any(${sql.placeholder('servers')}))`,
       workers: sql<Observation['workers']>`(select coalesce(json_agg(json_build_object(
         'id', id, 'servers', servers, 'beat', beat)), '[]') from ${workers})`,

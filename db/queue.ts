@@ -4,7 +4,7 @@ import type { PgColumn } from 'drizzle-orm/pg-core';
 import { commands } from './schema.ts';
 
 /**
- * The server is given as a range, and `queueOrder` begins with it. With one value and the order of ids, a long queue
+ * The server is given as a range, and `queueHead` orders by it first. With one value and the order of ids, a long queue
  * makes Postgres believe that one of the first commands is queued, and it walks them all. The state stands in the text,
  * since a plan that is made once for all values could not use the index either.
  */
@@ -12,12 +12,9 @@ export function isQueued(server: string | Placeholder | PgColumn | SQL): SQL | u
   return and(between(commands.server, server, server), sql`${commands.state} = 'queued'`);
 }
 
-/** The oldest first. */
-export const queueOrder = sql`${commands.server}, ${commands.id}`;
-
 /**
- * The one that is oldest, in place of an order and a limit. The limit stands in the text: of one that is a parameter
+ * The oldest one, in place of an order and a limit. The limit stands in the text: of one that is a parameter
  * Postgres believes that it takes a tenth of the queue, so that with some thousands queued it holds the plan that is made
  * once for all values for the dearer one, and plans anew for each command.
  */
-export const queueHead = sql`${queueOrder} limit 1`;
+export const queueHead = sql`${commands.server}, ${commands.id} limit 1`;

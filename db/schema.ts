@@ -117,6 +117,8 @@ export const commands = dokkuApi.table(
 );
 
 export const commandColumns = getTableColumns(commands);
+/** Bytes of a command's texts, known to Postgres unread. For any relation that has the columns. */
+export const textBytes = sql`octet_length(command) + coalesce(octet_length(output), 0) + coalesce(octet_length(late_output), 0)`;
 export type CommandRow = typeof commands.$inferSelect;
 
 export const idempotencyKeys = dokkuApi.table(

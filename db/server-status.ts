@@ -1,7 +1,7 @@
 /** How each server stands: what its lease says, who runs it, what waits and what runs there. */
 import { sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
-import { isQueued, queueOrder } from './queue.ts';
+import { isQueued, queueHead } from './queue.ts';
 import { commands, leases, workers } from './schema.ts';
 
 export const serverStates = ['idle', 'busy', 'blocked', 'unreachable'] as const;
@@ -94,7 +94,7 @@ export function createServerStatuses(database: Database) {
       sql`unnest(${sql.placeholder('servers')}::text[]) with ordinality as asked(server, position)
         left join ${leases} on ${leases.server} = asked.server
         left join lateral (select id, ${millisecondsSince(commands.createdAt)} as ms from ${commands}
-          where ${waiting} order by ${queueOrder} limit 1) oldest on true`,
+          where ${waiting} order by ${queueHead}) oldest on true`,
     )
     .prepare('server_status');
 
