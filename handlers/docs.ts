@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describeRoute } from 'hono-openapi';
+import { onFirstUse } from '../lib/on-first-use.ts';
 import { factory } from './factory.ts';
 import type { ApiDocument } from './openapi/document.ts';
 import { textDocs } from './response-docs.ts';
@@ -23,7 +24,7 @@ async function makePage(document: () => Promise<ApiDocument>) {
 
 /** GET /docs: what this API is, for people. */
 export function readDocs(document: () => Promise<ApiDocument>) {
-  let page: Awaited<ReturnType<typeof makePage>> | undefined;
+  const page = onFirstUse(() => makePage(document));
   return factory.createHandlers(
     describeRoute({
       operationId: 'readDocs',
@@ -33,9 +34,9 @@ export function readDocs(document: () => Promise<ApiDocument>) {
       responses: { 200: textDocs('The page, which loads nothing else.', 'text/html') },
     }),
     async (context) => {
-      page ??= await makePage(document);
-      context.header('Content-Security-Policy', page.policy);
-      return context.html(page.html, 200);
+      const { html, policy } = await page();
+      context.header('Content-Security-Policy', policy);
+      return context.html(html, 200);
     },
   );
 }

@@ -7,6 +7,7 @@ import { classifyFailedQuery, databaseErrorCode } from '../db/client.ts';
 import type { RunResult } from '../db/commands.ts';
 import type { CommandRow } from '../db/schema.ts';
 import type { DaemonConnection, Outcome } from '../lib/daemon/connection.ts';
+import { inTime } from '../lib/in-time.ts';
 import { answered } from './answered.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
@@ -77,7 +78,8 @@ export async function runCommand(
   context.onPhase('sent', row);
   context.log.info(nameOf(row), 'command sent');
   context.announceChange(row);
-  const first = await withinTimeout(outcome, row.timeoutSeconds * 1000);
+  // Null where the time ran out first; the outcome's promise stays good for the late answer.
+  const first = await inTime(outcome, row.timeoutSeconds * 1000, () => null);
   if (first !== null && first.kind === 'unsent') {
     await putBack(context, lease, row);
     return undefined;
@@ -90,19 +92,6 @@ export async function runCommand(
   context.onPhase('stored', row);
   if (first === null) recordLate(context, lease, connection, row, outcome);
   return next;
-}
-
-/** Null where the time ran out first; the outcome's promise stays good for the late answer. */
-async function withinTimeout(outcome: Promise<Outcome>, timeoutMs: number): Promise<Outcome | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, null);
-  });
-  try {
-    return await Promise.race([outcome, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, durationMs: number): RunResult {

@@ -1,6 +1,5 @@
 import { describeRoute, validator } from 'hono-openapi';
 import * as v from 'valibot';
-import type { CommandRow } from '../../db/schema.ts';
 import { toWire } from '../../lib/command.ts';
 import { ApiError } from '../../lib/errors.ts';
 import { type Dependencies, factory } from '../factory.ts';
@@ -41,9 +40,6 @@ const largeOutput = 1024 * 1024;
 /** GET /commands/:token: one command, or its output alone. */
 export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, 'commands' | 'waiters' | 'stopping'>) {
   const large = new OpenRequests(8);
-  const untilFinal = async (row: CommandRow, timeoutMs: number, left: AbortSignal) =>
-    await waiters.wait(row, 'final', { timeoutMs, signals: [stopping, left] });
-
   return factory.createHandlers(
     describeRoute({
       operationId: 'getCommand',
@@ -68,7 +64,9 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
       const { token } = context.req.valid('param');
       const { wait = 0 } = context.req.valid('query');
       const found = await visibleCommand(commands, context.var.key, token);
-      const row = wait === 0 ? found : await untilFinal(found, wait * 1000, context.req.raw.signal);
+      // Only who waits has a signal made that tells when the client leaves.
+      const limits = () => ({ timeoutMs: wait * 1000, signals: [stopping, context.req.raw.signal] });
+      const row = wait === 0 ? found : await waiters.wait(found, 'final', limits());
       if ((row.output?.length ?? 0) > largeOutput) large.count(context);
       context.header('Vary', 'Accept');
       if (prefersText(context.req.header('accept')))
