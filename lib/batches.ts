@@ -1,6 +1,6 @@
 /**
- * One call serves all that wait for it: what is asked for while as many calls as may be are under way shares the next
- * one. A call that was made is never joined.
+ * One call serves all that wait for it: what is asked for in one turn of the event loop, and what is asked for while as
+ * many calls as may be are under way. A call that was made is never joined.
  * @param options.call answers each item, in their order; where it throws, all of them fail so
  * @param options.isOfOne whether such an error may be the fault of one item: each is then asked for alone, so that
  *   nobody fails for another's
@@ -14,6 +14,7 @@ export function inBatches<Item, Answer>(options: {
   type Waiter = { item: Item; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
   const waiting: Waiter[] = [];
   let underWay = 0;
+  let gathering = false;
 
   async function answer(batch: readonly Waiter[]): Promise<void> {
     try {
@@ -30,6 +31,7 @@ export function inBatches<Item, Answer>(options: {
   }
 
   async function answerNext(): Promise<void> {
+    underWay += 1;
     try {
       await answer(waiting.splice(0, options.itemsAtMost));
     } finally {
@@ -39,9 +41,13 @@ export function inBatches<Item, Answer>(options: {
   }
 
   function callNext(): void {
-    if (underWay === options.callsAtMost || waiting.length === 0) return;
-    underWay += 1;
-    void answerNext();
+    if (gathering || underWay === options.callsAtMost || waiting.length === 0) return;
+    gathering = true;
+    setImmediate(() => {
+      gathering = false;
+      void answerNext();
+      callNext();
+    });
   }
 
   return (item) =>

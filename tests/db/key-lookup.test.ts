@@ -57,11 +57,15 @@ test('a lost connection fails those whose query it carried, and the next one ask
   await Promise.all([holder.connect(), watcher.connect()]);
   try {
     await holder.query('BEGIN; LOCK TABLE dokku_api.keys IN ACCESS EXCLUSIVE MODE');
-    const settled = Promise.allSettled(Array.from({ length: 9 }, () => own.find(apiKey)));
     const blocked =
       "SELECT pid, query FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     const count = async () => (await watcher.query(blocked)).rowCount;
+    const asked = [own.find(apiKey)];
+    await waitFor(async () => (await count()) === 1, { describe: 'a query that waits', timeout: 1500 });
+    asked.push(own.find(apiKey));
     await waitFor(async () => (await count()) === 2, { describe: 'two queries that wait', timeout: 1500 });
+    asked.push(...Array.from({ length: 7 }, () => own.find(apiKey)));
+    const settled = Promise.allSettled(asked);
     await watcher.query(`SELECT pg_terminate_backend(pid) FROM (${blocked}) AS waiting`);
     await waitFor(async () => (await count()) === 1, { describe: 'one query for the other seven', timeout: 1500 });
     await holder.query('ROLLBACK');
@@ -84,7 +88,8 @@ test('no look-up shares the answer of a query that was sent before it', async ()
   try {
     const own = createKeys(pool, seal);
     const { apiKey } = await own.generate();
-    await Promise.all([own.find(apiKey), own.find(apiKey)]);
+    // Two connections that are made.
+    await Promise.all([pool.$client.query('select 1'), pool.$client.query('select 1')]);
     let answers = 0;
     let release: () => void = () => undefined;
     const released = new Promise<undefined>((resolve) => {

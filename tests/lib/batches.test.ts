@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { inBatches } from '../../lib/batches.ts';
 
@@ -14,28 +15,45 @@ function heldCalls(options: { callsAtMost: number; itemsAtMost: number }) {
   return { calls, ask };
 }
 
-test('what comes while all calls are under way shares the next one, up to so many', async () => {
+const itemsOf = ({ items }: { items: readonly string[] }) => items;
+
+test('what comes in one turn shares a call, up to so many', async () => {
   const { calls, ask } = heldCalls({ callsAtMost: 2, itemsAtMost: 3 });
-  const answers = Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(ask));
-  expect(calls.map(({ items }) => items)).toEqual([['a'], ['b']]);
+  const answers = Promise.all(['a', 'b', 'c', 'd'].map(ask));
+  expect(calls).toEqual([]);
+  await expect.poll(() => calls.map(itemsOf)).toEqual([['a', 'b', 'c'], ['d']]);
+  for (const { answer } of calls) answer();
+  expect(await answers).toEqual(['A', 'B', 'C', 'D']);
+});
+
+test('what comes while all calls are under way shares the next one', async () => {
+  const { calls, ask } = heldCalls({ callsAtMost: 2, itemsAtMost: 3 });
+  const answers = [ask('a')];
+  await expect.poll(() => calls.length).toBe(1);
+  answers.push(ask('b'));
+  await expect.poll(() => calls.length).toBe(2);
+  answers.push(...['c', 'd', 'e', 'f'].map(ask));
+  await turn();
+  expect(calls.map(itemsOf)).toEqual([['a'], ['b']]);
   calls[1]?.answer();
   await expect.poll(() => calls.length).toBe(3);
   calls[0]?.answer();
   await expect.poll(() => calls.length).toBe(4);
-  expect(calls.slice(2).map(({ items }) => items)).toEqual([['c', 'd', 'e'], ['f']]);
+  expect(calls.slice(2).map(itemsOf)).toEqual([['c', 'd', 'e'], ['f']]);
   for (const { answer } of calls) answer();
-  expect(await answers).toEqual(['A', 'B', 'C', 'D', 'E', 'F']);
+  expect(await Promise.all(answers)).toEqual(['A', 'B', 'C', 'D', 'E', 'F']);
 });
 
 test('a call that fails fails those whom it served, and no others', async () => {
   const { calls, ask } = heldCalls({ callsAtMost: 1, itemsAtMost: 2 });
-  const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map(ask));
-  calls[0]?.answer();
-  await expect.poll(() => calls.length).toBe(2);
-  calls[1]?.fail(new Error('gone'));
-  await expect.poll(() => calls.length).toBe(3);
-  calls[2]?.answer();
-  expect((await answers).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+  const answers = Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map(ask));
+  for (const end of ['answer', 'fail', 'answer'] as const) {
+    const { length } = calls;
+    await expect.poll(() => calls.length).toBe(length + 1);
+    calls[length]?.[end](new Error('gone'));
+  }
+  const statuses = (await answers).map(({ status }) => status);
+  expect(statuses).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled']);
 });
 
 test('where the fault may be of one, each is asked for alone, and only that one fails', async () => {
