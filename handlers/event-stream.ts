@@ -128,7 +128,7 @@ export class EventStream {
   #cut(reason: string, error?: unknown): void {
     if (this.ended.aborted) return;
     const cause = error === undefined ? {} : describeError(error);
-    this.#log.info({ request_id: this.#context.var.requestId, ...cause }, `an event stream is cut: ${reason}`);
+    this.#log.info({ request_id: this.#context.get('requestId'), ...cause }, `an event stream is cut: ${reason}`);
     this.#backlog = [];
     this.end();
     this.#context.env.outgoing.destroy();
@@ -145,7 +145,8 @@ export class EventStream {
       this.#write(this.#encoder.encode(`: heartbeat\n${id}\n`));
     }
     try {
-      const { key, secretHash } = this.#context.var;
+      const key = this.#context.get('key');
+      const secretHash = this.#context.get('secretHash');
       if (!(await keyStanding(key.id, secretHash))) this.end();
     } catch (error) {
       // A database that cannot tell has no events either.

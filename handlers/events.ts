@@ -27,7 +27,7 @@ export function streamCommands(deps: Dependencies) {
     }),
     notPlainRead,
     async (context) => {
-      const { key } = context.var;
+      const key = context.get('key');
       const since = lastEventId(context.req.header('last-event-id'));
       // An id beyond the horizon is of another database, before this one was restored: nothing is known of it.
       const start = since === undefined ? undefined : earlier(since, await changes.horizon());

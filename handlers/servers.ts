@@ -52,7 +52,7 @@ export function listServers({ serverStatuses, config }: Pick<Dependencies, 'serv
       responses: { 200: jsonDocs('The servers that the key may use.', v.array(serverSchema)), ...errorDocs() },
     }),
     async (context) => {
-      const { key } = context.var;
+      const key = context.get('key');
       const usable = names.filter((name) => key.servers === null || key.servers.includes(name));
       const statuses = await serverStatuses.of(usable, silenceSeconds(config));
       return context.json(

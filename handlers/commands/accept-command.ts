@@ -16,7 +16,8 @@ export async function acceptCommand(
   command: RunnableCommand,
   origin: { request: IdempotentRequest | null; retryOf: string | null; legacyRetry: boolean },
 ): Promise<CommandRow> {
-  const { key, requestId } = context.var;
+  const key = context.get('key');
+  const requestId = context.get('requestId');
   const { row, replayed } = await accept(
     {
       ...command,

@@ -42,10 +42,10 @@ export function cancelCommand({
     tokenParam,
     async (context) => {
       const { token } = context.req.valid('param');
-      const found = await visibleCommand(commands, context.var.key, token);
-      checkServerPermitted(context.var.key, found.server, names);
+      const found = await visibleCommand(commands, context.get('key'), token);
+      checkServerPermitted(context.get('key'), found.server, names);
       const row = await outcomeInDoubt(token, cancelQueued(commands, found));
-      log.info({ request_id: context.var.requestId, token, server: row.server }, 'command canceled');
+      log.info({ request_id: context.get('requestId'), token, server: row.server }, 'command canceled');
       await announcer.announceChange(row);
       return context.json(toWire(row), 200);
     },

@@ -57,7 +57,7 @@ export function createCommand(deps: Dependencies) {
     async (context) => {
       const { fields, command } = context.req.valid('json');
       const { sync = false, ...asked } = fields;
-      const request = idempotentRequest(context.req, context.var.key, {
+      const request = idempotentRequest(context.req, context.get('key'), {
         ...asked,
         cmd: command.command,
         server: command.server,

@@ -44,7 +44,7 @@ export function listDeliveries({ commands, deliveries }: Pick<Dependencies, 'com
     }),
     tokenParam,
     async (context) => {
-      const row = await visibleCommand(commands, context.var.key, context.req.valid('param').token);
+      const row = await visibleCommand(commands, context.get('key'), context.req.valid('param').token);
       return context.json(toWireDelivery(await deliveries.find(row.id)), 200);
     },
   );
@@ -79,12 +79,12 @@ export function sendCallbackAgain({
     async (context) => {
       const { id, token, state, callbackUrl } = await visibleCommand(
         commands,
-        context.var.key,
+        context.get('key'),
         context.req.valid('param').token,
       );
       if (callbackUrl === null) throw new ApiError('not_found', 'This command has no callback_url.');
       if (!isFinal(state)) throw new ApiError('not_final', 'The callback is sent once the command has ended.');
-      const request = idempotentRequest(context.req, context.var.key, {});
+      const request = idempotentRequest(context.req, context.get('key'), {});
       const resent: Promise<unknown> =
         request === null
           ? deliveries.sendAgain(id)
@@ -92,7 +92,7 @@ export function sendCallbackAgain({
               if (replayed) context.header('Idempotent-Replayed', 'true');
             });
       await outcomeInDoubt(token, resent);
-      log.info({ request_id: context.var.requestId, token }, 'callback asked for again');
+      log.info({ request_id: context.get('requestId'), token }, 'callback asked for again');
       return context.json(toWireDelivery(await deliveries.find(id)), 202);
     },
   );

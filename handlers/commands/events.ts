@@ -31,7 +31,7 @@ export function streamCommand(deps: Dependencies) {
     notPlainRead,
     tokenParam,
     async (context) => {
-      let row = await visibleCommand(commands, context.var.key, context.req.valid('param').token);
+      let row = await visibleCommand(commands, context.get('key'), context.req.valid('param').token);
       // A browser would otherwise come back for the same final state for ever.
       if (isFinal(row.state) && context.req.header('last-event-id') === row.changedIn) return context.body(null, 204);
       const stream = new EventStream(context, deps);

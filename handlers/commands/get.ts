@@ -63,7 +63,7 @@ export function getCommand({ commands, waiters, stopping }: Pick<Dependencies, '
     async (context) => {
       const { token } = context.req.valid('param');
       const { wait = 0 } = context.req.valid('query');
-      const found = await visibleCommand(commands, context.var.key, token);
+      const found = await visibleCommand(commands, context.get('key'), token);
       // Only who waits has a signal made that tells when the client leaves.
       const limits = () => ({ timeoutMs: wait * 1000, signals: [stopping, context.req.raw.signal] });
       const row = wait === 0 ? found : await waiters.wait(found, 'final', limits());

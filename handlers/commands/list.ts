@@ -24,7 +24,7 @@ export function listCommands({ pages, log }: Pick<Dependencies, 'pages' | 'log'>
     listQuery,
     async (context) => {
       const query = context.req.valid('query');
-      const owner = visibleOwner(context.var.key);
+      const owner = visibleOwner(context.get('key'));
       if (!isPage(query)) {
         const highest = (await pages.highestId(owner)) ?? 0;
         return commandArray(context, log, pages.upTo(owner, highest));

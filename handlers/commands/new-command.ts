@@ -20,11 +20,12 @@ type NewCommandValidator = MiddlewareHandler<
  */
 export function newCommand({ config }: Pick<Dependencies, 'config'>): NewCommandValidator {
   const checkRunnable = createRunnableCheck(config);
-  return factory.createMiddleware(async ({ req: request, var: { key } }, next) => {
+  return factory.createMiddleware(async (context, next) => {
+    const { req: request } = context;
     const query = queryFields(queryOf(request.url));
     const body = await bodyFields(await request.arrayBuffer(), (name) => request.header(name));
     const { values, errors } = parseNewCommandFields(new Map([...query, ...body]));
-    request.addValidatedData('json', { fields: values, command: checkRunnable(key, values, errors) });
+    request.addValidatedData('json', { fields: values, command: checkRunnable(context.get('key'), values, errors) });
     await next();
   });
 }

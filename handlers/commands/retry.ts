@@ -75,7 +75,7 @@ const retryErrors = [
 function createRetry(deps: RetryDependencies) {
   const checkRunnable = createRunnableCheck(deps.config);
   return async (context: Context<AppEnv>, token: string, method: 'get' | 'post') => {
-    const { key } = context.var;
+    const key = context.get('key');
     const {
       state,
       command: cmd,

@@ -22,9 +22,9 @@ type Done = { token: string; done: string };
 export function retryFromConsole(deps: ConsoleDependencies) {
   const checkRunnable = createRunnableCheck(deps.config);
   return action(deps, async (context, token) => {
-    const row = await visibleCommand(deps.commands, context.var.key, token);
+    const row = await visibleCommand(deps.commands, context.get('key'), token);
     if (!isFinal(row.state)) throw new ApiError('not_final', 'It can be run again once it has ended.');
-    const command = checkRunnable(context.var.key, {
+    const command = checkRunnable(context.get('key'), {
       cmd: row.command,
       server: row.server,
       timeout: row.timeoutSeconds,
@@ -42,12 +42,12 @@ export function cancelFromConsole(deps: ConsoleDependencies) {
   const names = serversOf(config).map(({ name }) => name);
   return action(deps, async (context, token) => {
     for (let tries = 0; tries < triesAtMost; tries++) {
-      const { id, state, server } = await visibleCommand(commands, context.var.key, token);
-      checkServerPermitted(context.var.key, server, names);
+      const { id, state, server } = await visibleCommand(commands, context.get('key'), token);
+      checkServerPermitted(context.get('key'), server, names);
       if (isFinal(state)) throw new ApiError('already_final', 'It had ended before it could be canceled.');
       const row = state === 'queued' ? await outcomeInDoubt(token, commands.cancel(id)) : null;
       if (row !== null) {
-        log.info({ request_id: context.var.requestId, token, server }, 'command canceled');
+        log.info({ request_id: context.get('requestId'), token, server }, 'command canceled');
         await announcer.announceChange(row);
         return { token, done: 'canceled' };
       }
@@ -60,13 +60,13 @@ export function cancelFromConsole(deps: ConsoleDependencies) {
 export function resendFromConsole(deps: ConsoleDependencies) {
   const { commands, deliveries, resendOnce, log } = deps;
   return action(deps, async (context, token) => {
-    const { id, state, callbackUrl } = await visibleCommand(commands, context.var.key, token);
+    const { id, state, callbackUrl } = await visibleCommand(commands, context.get('key'), token);
     if (callbackUrl === null) throw new ApiError('not_found', 'This command has no callback.');
     if (!isFinal(state)) throw new ApiError('not_final', 'The callback is sent once the command has ended.');
     const request = await formRequest(context, {});
     const resent: Promise<unknown> = request === null ? deliveries.sendAgain(id) : resendOnce({ id, token }, request);
     await outcomeInDoubt(token, resent);
-    log.info({ request_id: context.var.requestId, token }, 'callback asked for again');
+    log.info({ request_id: context.get('requestId'), token }, 'callback asked for again');
     return { token, done: 'resent' };
   });
 }

@@ -12,7 +12,7 @@ const foreverMs = 2_000_000_000;
 export function streamCommandChanges(deps: ConsoleDependencies) {
   const { commands, waiters, sessions } = deps;
   return factory.createHandlers(tokenParam, async (context) => {
-    let row = await visibleCommand(commands, context.var.key, context.req.valid('param').token);
+    let row = await visibleCommand(commands, context.get('key'), context.req.valid('param').token);
     const cookie = sessionCookie(context);
     const stream = new EventStream(context, {
       ...deps,

@@ -49,5 +49,5 @@ export async function formRequest(
   if (!/^[0-9a-f-]{36}$/.test(id)) return null;
   const { method, path } = context.req;
   const header = (name: string) => (name === 'idempotency-key' ? `console-${id}` : undefined);
-  return idempotentRequest({ method, path, header }, context.var.key, fields);
+  return idempotentRequest({ method, path, header }, context.get('key'), fields);
 }

@@ -11,7 +11,7 @@ import type { AppEnv, Dependencies } from '../factory.ts';
 export function answerErrors({ log }: Pick<Dependencies, 'log'>): ErrorHandler<AppEnv> {
   return (error, context) => {
     const known = error instanceof ApiError ? error : toApiError(error);
-    const requestId = context.var.requestId;
+    const requestId = context.get('requestId');
     if (known.code === 'internal_error' && !context.req.raw.signal.aborted) {
       log.error({ request_id: requestId, ...describeError(error) }, 'request failed by a defect of ours');
     } else if (known.status === 503) {

@@ -1,7 +1,8 @@
+import { setAnswerHeader } from '../answer-header.ts';
 import { factory } from '../factory.ts';
 
 /** What a key may see is nobody else's to keep, and a command changes while it is looked at. */
 export const notCached = factory.createMiddleware(async (context, next) => {
-  context.header('Cache-Control', 'no-store');
+  setAnswerHeader(context, 'Cache-Control', 'no-store');
   await next();
 });

@@ -16,7 +16,7 @@ export class OpenRequests {
    * @throws ApiError `rate_limited`
    */
   count(context: Context<AppEnv>): void {
-    const { id } = context.var.key;
+    const { id } = context.get('key');
     const open = this.#open.get(id) ?? 0;
     if (open >= this.#limit) {
       throw new ApiError(

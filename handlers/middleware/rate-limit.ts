@@ -1,4 +1,5 @@
 import { ApiError } from '../../lib/errors.ts';
+import { setAnswerHeader } from '../answer-header.ts';
 import { type Dependencies, factory } from '../factory.ts';
 
 export const rateWindowSeconds = 60;
@@ -10,11 +11,11 @@ export const rateWindowSeconds = 60;
  */
 export function rateLimit({ rateLimiter, config }: Pick<Dependencies, 'rateLimiter' | 'config'>) {
   return factory.createMiddleware(async (context, next) => {
-    const { key } = context.var;
+    const key = context.get('key');
     const limit = key.rateLimit ?? config.rateLimit;
     const { used, resetSeconds } = await rateLimiter.count(key.publicId);
-    context.header('RateLimit-Policy', `"key";q=${limit};w=${rateWindowSeconds}`);
-    context.header('RateLimit', `"key";r=${Math.max(0, limit - used)};t=${resetSeconds}`);
+    setAnswerHeader(context, 'RateLimit-Policy', `"key";q=${limit};w=${rateWindowSeconds}`);
+    setAnswerHeader(context, 'RateLimit', `"key";r=${Math.max(0, limit - used)};t=${resetSeconds}`);
     if (used > limit) {
       throw new ApiError(
         'rate_limited',

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setAnswerHeader } from '../answer-header.ts';
 import { factory } from '../factory.ts';
 
 const usable = /^[A-Za-z0-9._-]{1,128}$/;
@@ -12,6 +13,6 @@ export function requestIdOf(header: string | undefined): string {
 export const requestId = factory.createMiddleware(async (context, next) => {
   const id = requestIdOf(context.req.header('x-request-id'));
   context.set('requestId', id);
-  context.header('X-Request-Id', id);
+  setAnswerHeader(context, 'X-Request-Id', id);
   await next();
 });

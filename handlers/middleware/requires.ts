@@ -8,7 +8,7 @@ import { factory } from '../factory.ts';
  */
 export function requires(permission: Permission) {
   return factory.createMiddleware(async (context, next) => {
-    const { role } = context.var.key;
+    const { role } = context.get('key');
     if (!may(role, permission)) {
       throw new ApiError(
         'role_not_allowed',

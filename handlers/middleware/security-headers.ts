@@ -1,3 +1,4 @@
+import { setAnswerHeader } from '../answer-header.ts';
 import { factory } from '../factory.ts';
 
 /**
@@ -18,6 +19,6 @@ export const securityHeaders: Readonly<Record<string, string>> = {
 
 /** Sends them, where the handler says nothing else. */
 export const secured = factory.createMiddleware(async (context, next) => {
-  for (const [name, value] of Object.entries(securityHeaders)) context.header(name, value);
+  for (const [name, value] of Object.entries(securityHeaders)) setAnswerHeader(context, name, value);
   await next();
 });
