@@ -1,5 +1,6 @@
 /** Whether Postgres would store a command: it is asked to, and then to forget it. */
 import { randomBytes } from 'node:crypto';
+import { newToken } from '../lib/token.ts';
 import type { Database } from './client.ts';
 import { commands } from './schema.ts';
 
@@ -13,7 +14,7 @@ export async function probeAccepting(database: Database): Promise<void> {
   try {
     await database.transaction(async (transaction) => {
       await transaction.insert(commands).values({
-        token: randomBytes(32).toString('hex'),
+        token: newToken(),
         server: 'doctor',
         command: randomBytes(length / 2).toString('hex'),
         timeoutSeconds: 1,

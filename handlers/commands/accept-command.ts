@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Context } from 'hono';
 import type { IdempotentRequest } from '../../db/idempotency.ts';
 import type { CommandRow } from '../../db/schema.ts';
+import { newToken } from '../../lib/token.ts';
 import type { AppEnv, Dependencies } from '../factory.ts';
 import type { RunnableCommand } from './runnable-command.ts';
 import { isVisible } from './visible-command.ts';
@@ -21,7 +21,7 @@ export async function acceptCommand(
   const { row, replayed } = await accept(
     {
       ...command,
-      token: randomBytes(32).toString('hex'),
+      token: newToken(),
       retryOf: origin.retryOf,
       legacyRetry: origin.legacyRetry,
       keyId: key.id,
