@@ -5,6 +5,7 @@ import { ApiError } from '../lib/errors.ts';
 import { classifyFailedQuery, type Database, isRejected } from './client.ts';
 import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
+import { createStatement } from './statement.ts';
 
 /** The columns of a new command that are not their default, with their types. */
 const given = {
@@ -47,7 +48,7 @@ export function createAccept(database: Database) {
     itemsAtMost: 100,
     call: async (given: readonly NewCommand[]): Promise<(CommandRow | undefined)[]> => {
       const columns = givenFields.map((field) => [field, given.map((command) => command[field])]);
-      const rows = await insertStatement.execute(Object.fromEntries(columns));
+      const rows = await insertStatement(Object.fromEntries(columns));
       const stored = new Map(rows.map((row) => [row.token, row]));
       return given.map(({ token }) => stored.get(token));
     },
@@ -120,7 +121,12 @@ function prepareInsert(database: Database) {
     insert into ${commands} (${columns})
     select ${columns} from unnest(${arrays}) with ordinality as given(${columns}, position) order by position
     on conflict do nothing returning *`);
-  return database.with(inserted).select().from(inserted).prepare('insert_command');
+  return createStatement<CommandRow>(
+    database,
+    commandColumns,
+    database.with(inserted).select().from(inserted),
+    'insert_command',
+  );
 }
 
 async function insertRemembered(database: Database, command: NewCommand, request: IdempotentRequest) {

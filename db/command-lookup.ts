@@ -1,29 +1,25 @@
 /** Commands by their tokens: one query serves all requests that wait for it, and none is remembered. */
-import { eq, sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import { inBatches } from '../lib/batches.ts';
 import type { Database } from './client.ts';
-import { type CommandRow, commands, textBytes } from './schema.ts';
+import { type CommandRow, commandColumns, commands, textBytes } from './schema.ts';
+import { createStatement } from './statement.ts';
 
 /** A row whose texts are longer is read alone, so that what one query brings has a bound. */
 const sharedBytes = 16 * 1024;
 
 /** Looks a command up as it is when it is asked for; null where there is none. */
 export function createCommandLookup(database: Database): (token: string) => Promise<CommandRow | null> {
-  const findStatement = database
-    .select()
-    .from(commands)
-    .where(eq(commands.token, sql.placeholder('token')))
-    .prepare('find_command');
-  const findSmallStatement = database
-    .select()
-    .from(commands)
-    .where(
-      sql`${commands.token} = any(${sql.placeholder('tokens')}) and ${textBytes} <= ${sql.raw(String(sharedBytes))}`,
-    )
-    .prepare('find_small_commands');
+  const statement = (where: SQL, name: string) =>
+    createStatement<CommandRow>(database, commandColumns, database.select().from(commands).where(where), name);
+  const find = statement(eq(commands.token, sql.placeholder('token')), 'find_command');
+  const findSmall = statement(
+    sql`${commands.token} = any(${sql.placeholder('tokens')}) and ${textBytes} <= ${sql.raw(String(sharedBytes))}`,
+    'find_small_commands',
+  );
 
   async function findAlone(token: string): Promise<CommandRow | null> {
-    const [row] = await findStatement.execute({ token });
+    const [row] = await find({ token });
     return row ?? null;
   }
 
@@ -35,7 +31,7 @@ export function createCommandLookup(database: Database): (token: string) => Prom
     call: async (tokens) => {
       const [only] = tokens;
       if (tokens.length === 1 && only !== undefined) return [await findAlone(only)];
-      const rows = await findSmallStatement.execute({ tokens: [...new Set(tokens)] });
+      const rows = await findSmall({ tokens: [...new Set(tokens)] });
       const found = new Map(rows.map((row) => [row.token, row]));
       return tokens.map((token) => found.get(token));
     },

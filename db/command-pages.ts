@@ -3,6 +3,8 @@
  * Every read is a statement of its own; no transaction is held between two of them.
  */
 import { and, asc, desc, gt, gte, lt, lte, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import type { StoredCommand } from '../lib/command.ts';
 import type { Database } from './client.ts';
 import {
   type CommandFilter,
@@ -11,7 +13,8 @@ import {
   type IdOrder,
   matching,
 } from './command-search.ts';
-import { type CommandRow, commandColumns, commands, textBytes } from './schema.ts';
+import { type CommandRow, commandColumns, commands, storedColumns, textBytes } from './schema.ts';
+import { createStatement } from './statement.ts';
 
 /**
  * A page holds the rows next to `after` going up, or next to `before` going down; with both or none it begins at the
@@ -35,7 +38,7 @@ export type CommandPage = {
 };
 
 /** Few enough to be garbage before the collector takes them for something that lasts, and many enough that to ask is cheap. */
-const rowsAtOnce = 400;
+const rowsAtOnce = 250;
 /** Of command lines and outputs, above which a batch takes no further row. */
 const bytesAtOnce = 1024 * 1024;
 
@@ -44,44 +47,45 @@ export type CommandPages = ReturnType<typeof createCommandPages>;
 /** @param search which finds the ids of a page */
 export function createCommandPages(database: Database, search: CommandSearch = createCommandSearch(database)) {
   /** The first rows of those selected, as many as a batch may have: by the bytes of their texts. */
-  function batchOf(where: SQL | undefined, order: IdOrder) {
-    const direction = sql.raw(order);
+  function batchOf(columns: Record<string, PgColumn>, where: SQL | undefined, order: IdOrder) {
+    const direction = order === 'asc' ? asc : desc;
     const selected = database
-      .select()
+      .select(columns)
       .from(commands)
       .where(where)
-      .orderBy(order === 'asc' ? asc(commands.id) : desc(commands.id))
+      .orderBy(direction(commands.id))
       .limit(rowsAtOnce);
-    const batch = database.$with('batch', commandColumns).as(sql`
+    const batch = database.$with('batch', columns).as(sql`
       select * from (
-        select selected.*, sum(${textBytes}) over (order by id ${direction} rows between unbounded preceding
+        select selected.*, sum(${textBytes}) over (order by id ${sql.raw(order)} rows between unbounded preceding
           and 1 preceding) as bytes_before
         from ${selected} selected
       ) measured where coalesce(bytes_before, 0) < ${sql.raw(String(bytesAtOnce))}`);
-    return database
-      .with(batch)
-      .select()
-      .from(batch)
-      .orderBy(order === 'asc' ? asc(batch.id) : desc(batch.id));
+    return database.with(batch).select().from(batch).orderBy(direction(sql`id`));
   }
 
   const inRange = (after: number | Placeholder, highest: number | Placeholder) =>
     and(gt(commands.id, after), lte(commands.id, highest));
+  const next = (where: SQL | undefined, name?: string) =>
+    createStatement<StoredCommand>(
+      database,
+      storedColumns,
+      batchOf(storedColumns, and(where, inRange(sql.placeholder('after'), sql.placeholder('highest'))), 'asc'),
+      name,
+    );
   // The list of all asks for thousands of batches. That of an owner needs a plan for how many the owner has.
-  const nextStatement = batchOf(inRange(sql.placeholder('after'), sql.placeholder('highest')), 'asc').prepare(
-    'next_commands',
-  );
-  const withIds = sql`${commands.id} = any(${sql.placeholder('ids')})`;
+  const nextOfAll = next(undefined, 'next_commands');
+  const withIds = (order: IdOrder, name: string) =>
+    createStatement<CommandRow>(
+      database,
+      commandColumns,
+      batchOf(commandColumns, sql`${commands.id} = any(${sql.placeholder('ids')})`, order),
+      name,
+    );
   const withIdsStatements = {
-    asc: batchOf(withIds, 'asc').prepare('commands_ascending'),
-    desc: batchOf(withIds, 'desc').prepare('commands_descending'),
+    asc: withIds('asc', 'commands_ascending'),
+    desc: withIds('desc', 'commands_descending'),
   };
-
-  async function nextBatch(owner: string | null, after: number, highest: number): Promise<CommandRow[]> {
-    return owner === null
-      ? await nextStatement.execute({ after, highest })
-      : await batchOf(and(matching({ owner }), inRange(after, highest)), 'asc');
-  }
 
   /** Looks from `start` on, itself included, where the nearest one is most likely. In doubt there are some. */
   async function isAny(filter: CommandFilter, range: SQL | undefined, start: number, order: IdOrder): Promise<boolean> {
@@ -98,13 +102,22 @@ export function createCommandPages(database: Database, search: CommandSearch = c
     },
 
     /** The commands up to an id, ascending, in batches. */
-    async *upTo(owner: string | null, highest: number): AsyncGenerator<CommandRow[]> {
-      for (let last = 0; last < highest; ) {
-        const rows = await nextBatch(owner, last, highest);
+    async *upTo(owner: string | null, highest: number): AsyncGenerator<StoredCommand[]> {
+      const nextBatch = owner === null ? nextOfAll : next(matching({ owner }));
+      const ask = (after: number) => {
+        const rows = nextBatch({ after, highest });
+        // Thrown where it is awaited; nobody awaits it when the reader is gone.
+        rows.catch(() => undefined);
+        return rows;
+      };
+      for (let following: Promise<StoredCommand[]> | null = ask(0); following !== null; ) {
+        const rows: StoredCommand[] = await following;
         const end = rows.at(-1);
         if (end === undefined) return;
-        yield rows;
-        last = end.id;
+        // Postgres reads a batch while the one before it is written.
+        following = end.id < highest ? ask(end.id) : null;
+        // Nothing of it is kept here while the next one comes.
+        yield rows.splice(0);
       }
     },
 
@@ -112,7 +125,7 @@ export function createCommandPages(database: Database, search: CommandSearch = c
     async *withIds(ids: readonly number[], order: IdOrder): AsyncGenerator<CommandRow[]> {
       // What is behind the last row of a batch is what that batch left.
       for (let rest = inOrder(ids, order); rest.length > 0; ) {
-        const rows = await withIdsStatements[order].execute({ ids: rest });
+        const rows = await withIdsStatements[order]({ ids: rest });
         const end = rows.at(-1);
         if (end === undefined) return;
         yield rows;

@@ -58,7 +58,7 @@ export function createCommands(database: Database) {
      * @throws a unique violation of `commands_running` where another row is in the way: see `clearTheWay`
      */
     async claim(held: LeaseClaim): Promise<CommandRow | null> {
-      const [row] = await statements().claim.execute(held);
+      const [row] = await statements().claim(held);
       return row ?? null;
     },
 
@@ -75,7 +75,7 @@ export function createCommands(database: Database) {
       held: LeaseClaim,
       run: RunReply,
     ): Promise<{ ended: CommandRow; next: CommandRow | null } | null> {
-      const rows = await statements().finishAndClaim.execute({ id, ...held, ...endOf(run) });
+      const rows = await statements().finishAndClaim({ id, ...held, ...endOf(run) });
       const ended = rows.find((row) => row.id === id);
       return ended ? { ended, next: rows.find((row) => row.id !== id) ?? null } : null;
     },
@@ -84,7 +84,7 @@ export function createCommands(database: Database) {
     async finish(id: number, held: LeaseClaim, run: RunResult): Promise<CommandRow | null> {
       const ended = endOf(run);
       const statement = blocks(ended.state) ? statements().finishBlocking : statements().finish;
-      const [row] = await statement.execute({ id, ...held, ...ended });
+      const [row] = await statement({ id, ...held, ...ended });
       return row ?? null;
     },
 

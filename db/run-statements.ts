@@ -1,10 +1,11 @@
 /** The statements of a run, prepared: those that every command passes through, one after the other. */
-import { and, eq, type SQL, sql } from 'drizzle-orm';
+import { and, eq, type Query, type SQL, sql } from 'drizzle-orm';
 import type { Database } from './client.ts';
 import { endCommands, endingSteps } from './command-end.ts';
 import { heldLease } from './leases.ts';
 import { isQueued, queueHead } from './queue.ts';
-import { commandColumns, commands } from './schema.ts';
+import { type CommandRow, commandColumns, commands } from './schema.ts';
+import { createStatement } from './statement.ts';
 
 const given = {
   id: sql.placeholder('id'),
@@ -25,6 +26,8 @@ const result = {
 };
 
 export function prepareRunStatements(database: Database) {
+  const statement = (query: { toSQL(): Query }, name: string) =>
+    createStatement<CommandRow>(database, commandColumns, query, name);
   const lease = database.$with('lease').as(heldLease(database, given, { unblocked: true }).for('share'));
 
   /** The oldest queued command becomes `running`, where the lease is held and `condition` holds. */
@@ -68,19 +71,24 @@ export function prepareRunStatements(database: Database) {
     .as(database.select().from(ending.ended).unionAll(database.select().from(following.claimed)));
 
   return {
-    claim: database
-      .with(lease, ...claim.steps)
-      .select()
-      .from(claim.claimed)
-      .prepare('claim_command'),
-    finish: endCommands(database, { where: ownRun, set: result }).prepare('finish_command'),
-    finishBlocking: endCommands(database, { where: ownRun, set: result, blocks: given.server }).prepare(
+    claim: statement(
+      database
+        .with(lease, ...claim.steps)
+        .select()
+        .from(claim.claimed),
+      'claim_command',
+    ),
+    finish: statement(endCommands(database, { where: ownRun, set: result }), 'finish_command'),
+    finishBlocking: statement(
+      endCommands(database, { where: ownRun, set: result, blocks: given.server }),
       'finish_command_blocking',
     ),
-    finishAndClaim: database
-      .with(...ending.steps, ...following.steps, both)
-      .select()
-      .from(both)
-      .prepare('finish_command_and_claim'),
+    finishAndClaim: statement(
+      database
+        .with(...ending.steps, ...following.steps, both)
+        .select()
+        .from(both),
+      'finish_command_and_claim',
+    ),
   };
 }

@@ -120,6 +120,9 @@ export const commandColumns = getTableColumns(commands);
 /** Bytes of a command's texts, known to Postgres unread. For any relation that has the columns. */
 export const textBytes = sql`octet_length(command) + coalesce(octet_length(output), 0) + coalesce(octet_length(late_output), 0)`;
 export type CommandRow = typeof commands.$inferSelect;
+const { legacyRetry, keyId, owner, requestId, epoch, waitedMs, changedIn, ...stored } = commandColumns;
+/** What the command object is made of. */
+export const storedColumns = stored;
 
 export const idempotencyKeys = dokkuApi.table(
   'idempotency_keys',

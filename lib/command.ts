@@ -113,9 +113,18 @@ export function toWire(row: StoredCommand): WireCommand {
   };
 }
 
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));
+/** The day that was written last: most times of a list are of the day of the one before, and a day is dear to write. */
+let written = { day: 0, date: '1970-01-01' };
+
 /** `2017-03-15T15:13:45+00:00`: UTC, whole seconds, as the Ruby app wrote it. */
 export function wireTime(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}+00:00`;
+  const seconds = Math.floor(time.getTime() / 1000);
+  const day = Math.floor(seconds / 86_400);
+  if (day !== written.day) written = { day, date: time.toISOString().slice(0, 10) };
+  const ofDay = seconds - day * 86_400;
+  const minutes = Math.floor(ofDay / 60);
+  return `${written.date}T${twoDigits[Math.floor(minutes / 60)]}:${twoDigits[minutes % 60]}:${twoDigits[ofDay % 60]}+00:00`;
 }
 
 function resultData(ok: boolean | null, output: string | null): ResultData | null {

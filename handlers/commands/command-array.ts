@@ -1,6 +1,5 @@
 import type { Context, TypedResponse } from 'hono';
-import type { CommandRow } from '../../db/schema.ts';
-import { toWire, type WireCommand } from '../../lib/command.ts';
+import { type StoredCommand, toWire, type WireCommand } from '../../lib/command.ts';
 import { describeError } from '../error-report.ts';
 import type { AppEnv, Dependencies } from '../factory.ts';
 
@@ -11,7 +10,7 @@ import type { AppEnv, Dependencies } from '../factory.ts';
 export function commandArray(
   context: Context<AppEnv>,
   log: Dependencies['log'],
-  batches: AsyncGenerator<CommandRow[]>,
+  batches: AsyncGenerator<StoredCommand[]>,
 ): Response & TypedResponse<WireCommand[], 200, 'json'> {
   const encoder = new TextEncoder();
   let first = true;
@@ -19,29 +18,25 @@ export function commandArray(
   const readPart = async () => {
     const { done, value: rows } = await batches.next();
     if (done) return null;
-    const text = rows.map((row) => JSON.stringify(toWire(row))).join(',');
+    const text = JSON.stringify(rows.map(toWire)).slice(1, -1);
     const part = encoder.encode(first ? text : `,${text}`);
     first = false;
     return part;
   };
-  let ahead: Promise<Uint8Array | null> | undefined;
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => controller.enqueue(encoder.encode('[')),
       pull: async (controller) => {
         try {
-          const part = await (ahead ?? readPart());
+          const part = await readPart();
           if (part === null) {
             controller.enqueue(encoder.encode(']'));
             controller.close();
             return;
           }
           controller.enqueue(part);
-          ahead = readPart();
-          // Thrown where it is awaited; nobody awaits it when the client is gone.
-          ahead.catch(() => undefined);
         } catch (error) {
-          log.warn({ request_id: context.var.requestId, ...describeError(error) }, 'a list was cut short');
+          log.warn({ request_id: context.get('requestId'), ...describeError(error) }, 'a list was cut short');
           context.env.outgoing.destroy();
           controller.close();
         }
