@@ -4,27 +4,26 @@ import { inBatches } from './batches.ts';
 import { type CommandChange, changesAtMost, publishChanges } from './command-events.ts';
 import type { Log } from './log.ts';
 import { type CircuitBreaker, CircuitOpenError } from './redis.ts';
-import { announce } from './wakeups.ts';
+import { wakeUp } from './wakeups.ts';
+
+/** What became of a command; `wakeUp` for one that a worker is to look for. */
+type Announcement = { change: CommandChange; wakeUp: { token: string; server: string } | null };
 
 export class Announcer {
-  readonly #redis: Redis;
-  readonly #breaker: CircuitBreaker;
   readonly #log: Pick<Log, 'warn'>;
-  readonly #publish: (change: CommandChange) => Promise<void>;
+  readonly #tell: (announcement: Announcement) => Promise<void>;
   #failed = 0;
   /** Whether the last try failed: the first failure of an outage is said, the others are counted. */
   #away = false;
 
   constructor(redis: Redis, breaker: CircuitBreaker, log: Pick<Log, 'warn'>) {
-    this.#redis = redis;
-    this.#breaker = breaker;
     this.#log = log;
-    this.#publish = inBatches({
+    this.#tell = inBatches({
       callsAtMost: 2,
       itemsAtMost: changesAtMost,
-      call: async (changes: readonly CommandChange[]) => {
-        await publishChanges(redis, breaker, changes);
-        return changes.map(() => undefined);
+      call: async (announcements: readonly Announcement[]) => {
+        await breaker.run(() => tell(redis, announcements));
+        return announcements.map(() => undefined);
       },
     });
   }
@@ -36,20 +35,17 @@ export class Announcer {
 
   /** Announces a command that is stored as `queued`. Takes at most as long as Redis' producer waits, and never throws. */
   async announceQueued(command: CommandChange & { token: string; server: string }): Promise<void> {
-    await Promise.all([
-      this.#attempt(announce(this.#redis, this.#breaker, command.server, command.token)),
-      this.announceChange(command),
-    ]);
+    await this.#attempt({ change: command, wakeUp: command });
   }
 
   /** Announces that a command became another. */
   async announceChange(command: CommandChange): Promise<void> {
-    await this.#attempt(this.#publish(command));
+    await this.#attempt({ change: command, wakeUp: null });
   }
 
-  async #attempt(announcement: Promise<void>): Promise<void> {
+  async #attempt(announcement: Announcement): Promise<void> {
     try {
-      await announcement;
+      await this.#tell(announcement);
       this.#away = false;
     } catch (error) {
       this.#failed += 1;
@@ -61,4 +57,14 @@ export class Announcer {
       );
     }
   }
+}
+
+async function tell(redis: Redis, announcements: readonly Announcement[]): Promise<void> {
+  const pipeline = redis.pipeline();
+  for (const { wakeUp: queued } of announcements) if (queued !== null) wakeUp(pipeline, queued);
+  publishChanges(
+    pipeline,
+    announcements.map(({ change }) => change),
+  );
+  for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
 }

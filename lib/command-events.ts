@@ -1,7 +1,6 @@
 /** That a command changed, told to every web process. A message may be lost: whoever waits looks in Postgres as well. */
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 import { type CommandState, commandStates } from './command.ts';
-import type { CircuitBreaker } from './redis.ts';
 
 const channel = '{dokku-api}:changes';
 /** In one message. */
@@ -10,13 +9,9 @@ export const changesAtMost = 100;
 /** Which command changed, and whether it may be worth a look. What it became is read from Postgres. */
 export type CommandChange = { id: number; state: CommandState };
 
-/** @throws where Redis did not take it; the caller counts that and goes on */
-export async function publishChanges(
-  redis: Redis,
-  breaker: CircuitBreaker,
-  changes: readonly CommandChange[],
-): Promise<void> {
-  await breaker.run(() => redis.publish(channel, changes.map(({ id, state }) => `${id} ${state}`).join(',')));
+/** @param changes at most `changesAtMost` */
+export function publishChanges(pipeline: ChainableCommander, changes: readonly CommandChange[]): void {
+  pipeline.publish(channel, changes.map(({ id, state }) => `${id} ${state}`).join(','));
 }
 
 /** Calls `onChange` for each change from now on; messages of another form are passed over and counted. */

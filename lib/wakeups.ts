@@ -2,8 +2,7 @@
  * A Redis Stream per server that says "there is a command". An entry is a hint and may be lost: Postgres decides what
  * is run, and a worker looks there by itself twice a second.
  */
-import type { Redis } from 'ioredis';
-import type { CircuitBreaker } from './redis.ts';
+import type { ChainableCommander, Redis } from 'ioredis';
 
 export const consumerGroup = 'workers';
 
@@ -17,25 +16,23 @@ export function malformedKey(server: string): string {
   return `{dokku-api}:malformed:${server}`;
 }
 
-/**
- * Announces a command that is stored, by an entry as `isWellFormed` describes it.
- * @throws where Redis did not take it; the caller counts that and goes on
- */
-export async function announce(redis: Redis, breaker: CircuitBreaker, server: string, token: string): Promise<void> {
-  await breaker.run(() => redis.xadd(streamKey(server), 'MAXLEN', '~', '1000', '*', 'token', token));
+/** Announces a command that is stored, by an entry as `isWellFormed` describes it. */
+export function wakeUp(pipeline: ChainableCommander, { server, token }: { server: string; token: string }): void {
+  pipeline.xadd(streamKey(server), 'MAXLEN', '~', '1000', '*', 'token', token);
 }
 
-/** What `announce` writes, and nothing else: one field, `token`, with 64 hex digits. */
+/** What `wakeUp` writes, and nothing else: one field, `token`, with 64 hex digits. */
 function isWellFormed(fields: readonly string[]): boolean {
   const [name, token = ''] = fields;
   return fields.length === 2 && name === 'token' && /^[0-9a-f]{64}$/.test(token);
 }
 
-export type Wakeup = { key: string; entry: string; wellFormed: boolean };
+export type Wakeup = { key: string; wellFormed: boolean };
 
 /**
- * Waits up to `blockMs` for entries on the servers' streams. Makes missing streams and groups, at the stream's end:
- * what was announced before is found in Postgres.
+ * Waits up to `blockMs` for entries on the servers' streams, which are acknowledged as they are taken: nothing is ever
+ * retried from the pending list. Makes missing streams and groups, at the stream's end: what was announced before is
+ * found in Postgres.
  */
 export async function readWakeups(
   redis: Redis,
@@ -51,12 +48,13 @@ export async function readWakeups(
       1000,
       'BLOCK',
       options.blockMs,
+      'NOACK',
       'STREAMS',
       ...streams,
       ...streams.map(() => '>'),
     )) as [string, [string, string[]][]][] | null;
     return (reply ?? []).flatMap(([key, entries]) =>
-      entries.map(([entry, fields]) => ({ key, entry, wellFormed: isWellFormed(fields) })),
+      entries.map(([, fields]) => ({ key, wellFormed: isWellFormed(fields) })),
     );
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOGROUP'))) throw error;
@@ -65,18 +63,11 @@ export async function readWakeups(
   }
 }
 
-/** Acknowledged as they are taken: nothing is ever retried from the pending list. Malformed ones are counted there. */
-export async function acknowledge(redis: Redis, wakeups: readonly Wakeup[]): Promise<void> {
-  const streams = new Set(wakeups.map(({ key }) => key));
-  const asked = [...streams].flatMap((key) => {
-    const ofStream = wakeups.filter((wakeup) => wakeup.key === key);
-    const malformed = ofStream.filter(({ wellFormed }) => !wellFormed).length;
-    return [
-      redis.xack(key, consumerGroup, ...ofStream.map(({ entry }) => entry)),
-      ...(malformed > 0 ? [redis.incrby(malformedKey(serverOfStream(key)), malformed)] : []),
-    ];
-  });
-  await Promise.all(asked);
+/** Counts those that are malformed, for the metrics. */
+export async function noteMalformed(redis: Redis, wakeups: readonly Wakeup[]): Promise<void> {
+  const counts = new Map<string, number>();
+  for (const { key, wellFormed } of wakeups) if (!wellFormed) counts.set(key, (counts.get(key) ?? 0) + 1);
+  await Promise.all(Array.from(counts, ([key, count]) => redis.incrby(malformedKey(serverOfStream(key)), count)));
 }
 
 /** Null where what stands in the counter's place is no count. */

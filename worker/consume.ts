@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { onceInAWhile } from '../lib/once-in-a-while.ts';
-import { acknowledge, readWakeups, serverOfStream } from '../lib/wakeups.ts';
+import { noteMalformed, readWakeups, serverOfStream } from '../lib/wakeups.ts';
 import { pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
 import type { HeldLease } from './held-lease.ts';
@@ -10,7 +10,7 @@ import type { Notifier } from './notifier.ts';
 const blockMs = 2000;
 
 /**
- * The consumer group: reads the streams of the held servers, acknowledges, and asks each server's run to look at its
+ * The consumer group: reads the streams of the held servers, and asks each server's run to look at its
  * queue. What an entry holds is never trusted: a malformed one does no more than a well-formed one, and is counted, since
  * somebody else than dokku-api wrote it.
  */
@@ -19,7 +19,7 @@ export async function consume(
   options: {
     /** Reads, and blocks while it does. */
     reader: Redis;
-    /** Acknowledges. */
+    /** Counts what is malformed. */
     producer: Redis;
     held: ReadonlyMap<string, HeldLease>;
     heldChanged: Notifier;
@@ -44,8 +44,10 @@ export async function consume(
       for (const server of new Set(wakeups.map(({ key }) => serverOfStream(key)))) held.get(server)?.attention.notify();
       const strange = wakeups.filter(({ wellFormed }) => !wellFormed).length;
       malformed += strange;
-      if (strange > 0) sayMalformed(undefined);
-      if (wakeups.length > 0) await acknowledge(producer, wakeups);
+      if (strange > 0) {
+        sayMalformed(undefined);
+        await noteMalformed(producer, wakeups);
+      }
       failing = false;
     } catch (error) {
       if (context.stopping.aborted) return;

@@ -6,12 +6,12 @@ import { createDeliveries } from '../db/deliveries.ts';
 import { createIdempotency } from '../db/idempotency.ts';
 import { createLeases } from '../db/leases.ts';
 import type { CommandRow } from '../db/schema.ts';
+import { Announcer } from '../lib/announcer.ts';
 import { isFinal } from '../lib/command.ts';
-import { publishChanges } from '../lib/command-events.ts';
 import { type Server, serversOf } from '../lib/config.ts';
 import type { Log } from '../lib/log.ts';
 import { onceInAWhile } from '../lib/once-in-a-while.ts';
-import { CircuitBreaker, CircuitOpenError, connectProducer, connectReader, redisErrorCode } from '../lib/redis.ts';
+import { CircuitBreaker, connectProducer, connectReader, redisErrorCode } from '../lib/redis.ts';
 import { createSeal } from '../lib/seal.ts';
 import { version } from '../lib/version.ts';
 import { CallbackDeliverer } from './callbacks/deliver.ts';
@@ -55,14 +55,12 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   });
   const producer = connectProducer(config.redisUrl, redisFailed);
   const reader = connectReader(config.redisUrl, redisFailed);
-  const breaker = new CircuitBreaker(() => performance.now());
+  const announcer = new Announcer(producer, new CircuitBreaker(() => performance.now()), log);
   const callbacks = lazyCallbackClient({ allowList: config.callbackAllow });
   const heldChanged = new Notifier();
 
   const announceChange = (row: CommandRow) => {
-    publishChanges(producer, breaker, [row]).catch((error: unknown) => {
-      if (!(error instanceof CircuitOpenError)) log.debug({ code: codeOf(error) }, 'change not published');
-    });
+    void announcer.announceChange(row);
     if (row.callbackUrl !== null && isFinal(row.state)) deliverer.attention.notify();
   };
   const plain: WorkerContext = {

@@ -6,8 +6,9 @@ import { type App, createApp } from '../../handlers/app.ts';
 import { connectDependencies } from '../../handlers/dependencies.ts';
 import { type Dependencies, standardTiming, type Timing } from '../../handlers/factory.ts';
 import { startWebServer } from '../../handlers/web-server.ts';
+import { Announcer } from '../../lib/announcer.ts';
 import type { CommandReason } from '../../lib/command.ts';
-import { type CommandChange, publishChanges } from '../../lib/command-events.ts';
+import type { CommandChange } from '../../lib/command-events.ts';
 import { readConfig, settingNames } from '../../lib/config.ts';
 import type { NewKey } from '../../lib/key.ts';
 import { CircuitBreaker, connectProducer } from '../../lib/redis.ts';
@@ -68,7 +69,7 @@ export async function startWeb(options: {
   const app = createApp(deps);
   const { port, closed } = await startWebServer(app, deps);
   const worker = connectProducer(config.redisUrl, () => undefined);
-  const breaker = new CircuitBreaker(() => performance.now());
+  const announcer = new Announcer(worker, new CircuitBreaker(() => performance.now()), { warn: () => undefined });
   const owner = 'worker-of-the-test';
   const leases = new Map<string, number>();
 
@@ -83,7 +84,7 @@ export async function startWeb(options: {
     return { server, owner, epoch: leases.get(server) ?? 0 };
   };
   const tell = async (row: CommandChange): Promise<void> => {
-    await publishChanges(worker, breaker, [row]).catch(() => undefined);
+    await announcer.announceChange(row);
   };
 
   const web: Web = {

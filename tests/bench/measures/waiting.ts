@@ -2,8 +2,8 @@
 import { Redis } from 'ioredis';
 import { connectDatabase } from '../../../db/client.ts';
 import { type Commands, createCommands } from '../../../db/commands.ts';
+import { Announcer } from '../../../lib/announcer.ts';
 import type { WireCommand } from '../../../lib/command.ts';
-import { publishChanges } from '../../../lib/command-events.ts';
 import { CircuitBreaker } from '../../../lib/redis.ts';
 import type { Comparison, Measure } from '../comparison.ts';
 import type { Ground } from '../ground.ts';
@@ -53,9 +53,9 @@ export async function startWaiting(ground: Ground, most: number): Promise<Waitin
     },
   });
   const redis = new Redis(ground.redisUrl);
-  const breaker = new CircuitBreaker(() => performance.now());
+  const announcer = new Announcer(redis, new CircuitBreaker(() => performance.now()), console);
   const commands = createCommands(database);
-  const announce = ({ id }: WireCommand) => publishChanges(redis, breaker, [{ id, state: 'canceled' }]);
+  const announce = ({ id }: WireCommand) => announcer.announceChange({ id, state: 'canceled' });
   const keys = await Promise.all(
     Array.from({ length: Math.ceil(most / waitersOfAKey) }, () => installation.generateKey()),
   );
