@@ -46,13 +46,13 @@ export async function unblock(
 async function isLockFree(server: Server, unansweredOn: string | undefined, over: AbortSignal): Promise<boolean> {
   const outcome = await probe({ path: server.socketPath, dialect: server.dialect, command: 'help', signal: over });
   if (outcome.kind !== 'reply' || !outcome.ok) return false;
-  if (unansweredOn !== undefined && (await isMadeAnew(server, unansweredOn))) await pause(restartGraceMs, over);
+  if (unansweredOn !== undefined && isMadeAnew(server, unansweredOn)) await pause(restartGraceMs, over);
   return !over.aborted;
 }
 
-async function isMadeAnew(server: Server, identity: string): Promise<boolean> {
+function isMadeAnew(server: Server, identity: string): boolean {
   try {
-    return (await identifySocket(server.socketPath)) !== identity;
+    return identifySocket(server.socketPath) !== identity;
   } catch (error) {
     if (error instanceof DaemonUnavailable) return true;
     throw error;
