@@ -8,13 +8,17 @@ export type Log = Pick<ReturnType<typeof createLog>, 'debug' | 'info' | 'warn' |
 
 /** @param level the least severe level that is written, by pino's names */
 export function createLog(process: 'web' | 'worker', level: string) {
-  return pino({
-    level,
-    base: { process },
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: loggableError },
-  });
+  return pino(
+    {
+      level,
+      base: { process },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: loggableError },
+    },
+    // To write a line takes less than to hand it to a thread that writes it, and a process that is killed has said it.
+    pino.destination({ sync: true }),
+  );
 }
 
 /** What an error and its causes may say in the log. */
