@@ -53,28 +53,37 @@ async function findClaimed(context: WorkerContext, lease: HeldLease): Promise<Co
   return row ?? null;
 }
 
+/** What a run leaves to the next one of its server. */
+export type Ran = {
+  /** Claimed with the end of the run; null where there was nothing to claim, undefined where no claim was tried. */
+  next: CommandRow | null | undefined;
+  /** A command whose end is stored and told to nobody yet: that waits until the next one is sent. */
+  untold: CommandRow | null;
+};
+
 /**
  * Sends a claimed command on the connection and stores how it ended.
  * Resolves when the final state is stored, or the row is back in the queue; with the server's next command, claimed in
  * the same transaction, where `mayClaim` said at that moment that it could be sent at once.
- * @returns null where there was nothing to claim, undefined where no claim was tried
  */
 export async function runCommand(
   context: WorkerContext,
   lease: HeldLease,
   connection: DaemonConnection,
   row: CommandRow,
-  mayClaim: () => boolean,
-): Promise<CommandRow | null | undefined> {
+  { untold, mayClaim }: Pick<Ran, 'untold'> & { mayClaim: () => boolean },
+): Promise<Ran> {
   context.onPhase('claimed', row);
   // Lets an end of the connection that is already here be seen.
   await setImmediate();
-  if (!lease.fresh || !connection.usable) {
-    await putBack(context, lease, row);
-    return undefined;
-  }
+  const sendable = lease.fresh && connection.usable;
   const started = context.now();
-  const outcome = connection.send(row.command);
+  const outcome = sendable ? connection.send(row.command) : null;
+  if (untold !== null) noteEnd(context, lease, untold);
+  if (outcome === null) {
+    await putBack(context, lease, row);
+    return { next: undefined, untold: null };
+  }
   context.onPhase('sent', row);
   context.log.info(nameOf(row), 'command sent');
   context.announceChange(row);
@@ -82,16 +91,16 @@ export async function runCommand(
   const first = await inTime(outcome, row.timeoutSeconds * 1000, () => null);
   if (first !== null && first.kind === 'unsent') {
     await putBack(context, lease, row);
-    return undefined;
+    return { next: undefined, untold: null };
   }
   if (first !== null) context.onPhase('answered', row);
   if (first?.kind === 'unanswered') {
     context.log.warn({ ...nameOf(row), why: first.why, err: first.error }, 'a command that was sent has no answer');
   }
-  const next = await store(context, lease, row, runResult(first, context.now() - started), mayClaim);
+  const ran = await store(context, lease, row, runResult(first, context.now() - started), mayClaim);
   context.onPhase('stored', row);
   if (first === null) recordLate(context, lease, connection, row, outcome);
-  return next;
+  return ran;
 }
 
 function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, durationMs: number): RunResult {
@@ -107,7 +116,6 @@ function runResult(outcome: Exclude<Outcome, { kind: 'unsent' }> | null, duratio
 /**
  * Stores the result, tried until Postgres has it or shows that the row is ended already. A result that came after the
  * row was taken away by a successor is recorded as late.
- * @returns the next command where the first try claimed it, null where there was none, undefined where it did not try
  */
 async function store(
   context: WorkerContext,
@@ -115,21 +123,22 @@ async function store(
   row: CommandRow,
   result: RunResult,
   mayClaim: () => boolean,
-): Promise<CommandRow | null | undefined> {
+): Promise<Ran> {
   if (result.kind === 'reply' && mayClaim()) {
     const stored = await answered(context, nameOf(row), 'result not stored yet', () =>
       context.commands.finishAndClaim(row.id, lease, result),
     );
     if (stored) {
-      noteEnd(context, lease, stored.ended);
-      return stored.next;
+      const { ended, next } = stored;
+      if (next === null) noteEnd(context, lease, ended);
+      return { next, untold: next === null ? null : ended };
     }
     await storeAlone(context, lease, row, result);
     // The answer that was not had may have told of a claim.
-    return (await findClaimed(context, lease)) ?? undefined;
+    return { next: (await findClaimed(context, lease)) ?? undefined, untold: null };
   }
   await storeAlone(context, lease, row, result);
-  return undefined;
+  return { next: undefined, untold: null };
 }
 
 async function storeAlone(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {

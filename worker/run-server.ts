@@ -10,7 +10,7 @@ import { answered } from './answered.ts';
 import { backoffMs, pause } from './backoff.ts';
 import type { WorkerContext } from './context.ts';
 import type { HeldLease } from './held-lease.ts';
-import { claim, clearTheWay, runCommand } from './run-command.ts';
+import { claim, clearTheWay, type Ran, runCommand } from './run-command.ts';
 import { SpareConnection } from './spare-connection.ts';
 import { unblock } from './unblock.ts';
 
@@ -52,11 +52,12 @@ export async function runServer(context: WorkerContext, server: Server, lease: H
       if (row !== null) lease.idle = false;
       // The next command is claimed with the end of the one before it, where everything for sending it is there.
       const mayClaim = () => !over.aborted && !lease.releaseAsked && lease.fresh && spare.ready !== undefined;
+      let untold: CommandRow | null = null;
       while (row) {
         spare.use();
-        const run: Promise<CommandRow | null | undefined> = runCommand(context, lease, connection, row, mayClaim);
+        const run: Promise<Ran> = runCommand(context, lease, connection, row, { untold, mayClaim });
         spare.prepare();
-        row = await run;
+        ({ next: row, untold } = await run);
         if (lease.blocked) unansweredOn = connection.socketIdentity;
         // Claimed only while there was one; where it ended since, the command goes back unsent.
         connection = spare.ready ?? connection;
