@@ -25,8 +25,8 @@ for (const path of positionals) {
     socket.on('data', () => {
       const wait = Math.max(0, ready - performance.now());
       free = free.then(async () => {
-        // A timer of 0 ms takes one.
-        if (wait + commandMs > 0) await sleep(wait + commandMs);
+        // A timer cuts fractions off, and one of 0 ms takes one.
+        if (wait + commandMs > 0) await sleep(Math.round(wait + commandMs));
         socket.write(reply);
       });
     });

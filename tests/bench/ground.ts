@@ -89,10 +89,21 @@ export async function query<Row extends pg.QueryResultRow>(
   text: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
+  return await connected(url, async (client) => (await client.query<Row>(text, values)).rows);
+}
+
+/** Asks on one connection, since to make one costs as much as some commands, until `is` is true. */
+export async function untilTrue(url: string, text: string, everyMs: number): Promise<void> {
+  await connected(url, async (client) => {
+    while (!(await client.query<{ is: boolean }>(text)).rows[0]?.is) await sleep(everyMs);
+  });
+}
+
+async function connected<Result>(url: string, use: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const client = new pg.Client(url);
   await client.connect();
   try {
-    return (await client.query<Row>(text, values)).rows;
+    return await use(client);
   } finally {
     await client.end();
   }

@@ -1,13 +1,12 @@
 /** An installation that is measured: web, workers and daemons as processes of their own, and a client with a key. */
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { connectDatabase } from '../../db/client.ts';
 import { createKeys } from '../../db/keys.ts';
 import type { WireCommand } from '../../lib/command.ts';
 import { freePort } from '../../lib/local/port.ts';
 import { createSeal } from '../../lib/seal.ts';
-import { type Ground, query, type Started } from './ground.ts';
+import { type Ground, type Started, untilTrue } from './ground.ts';
 
 const secretKey = 'bench'.repeat(8);
 
@@ -103,7 +102,7 @@ export async function startInstallation(ground: Ground, options: InstallationOpt
       ground.start({ name: 'worker', script: 'dist/worker/main.js', env: environment, ready: 'worker started' }),
     );
     running.push(...(await Promise.all(started)));
-    await leasesTaken(databaseUrl, names.length + Object.keys(otherDaemons).length);
+    await leasesShared(databaseUrl, names.length + Object.keys(otherDaemons).length, running.length);
   };
   if (workers > 0) await startWorkers(workers);
 
@@ -175,10 +174,9 @@ async function generateKey(databaseUrl: string): Promise<Record<string, string>>
   }
 }
 
-async function leasesTaken(databaseUrl: string, servers: number): Promise<void> {
-  for (;;) {
-    const [row] = await query<{ held: string }>(databaseUrl, 'select count(owner) as held from dokku_api.leases');
-    if (Number(row?.held) === servers) return;
-    await sleep(20);
-  }
+/** Until each server is with a worker, and none has more than its share, which would still be passed on. */
+async function leasesShared(databaseUrl: string, servers: number, workers: number): Promise<void> {
+  const shared = `select count(*) filter (where held <= ${Math.ceil(servers / workers)}) = count(*) and sum(held) = ${servers} as is
+    from (select count(*) as held from dokku_api.leases where owner is not null group by owner) as by_owner`;
+  await untilTrue(databaseUrl, shared, 20);
 }

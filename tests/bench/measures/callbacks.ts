@@ -1,9 +1,8 @@
 /** How many callbacks a second reach receivers that are fast, against bare requests with the same limits. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { freePort } from '../../../lib/local/port.ts';
 import type { Comparison, Measure } from '../comparison.ts';
-import { type Ground, query } from '../ground.ts';
+import { type Ground, query, untilTrue } from '../ground.ts';
 import { startInstallation } from '../installation.ts';
 import { repeated, timed } from '../statistics.ts';
 
@@ -36,7 +35,7 @@ export function callbackMeasures(ground: Ground): Measure[] {
       for (let round = 0; round <= rounds; round++) {
         await query(databaseUrl, dueCallbacks, [callbacks, urls]);
         const began = performance.now();
-        while ((await open(databaseUrl)) > 0) await sleep(20);
+        await untilTrue(databaseUrl, noneOpen, 20);
         const ours = callbacks / ((performance.now() - began) / 1000);
         const bareBegan = performance.now();
         await Promise.all(
@@ -78,10 +77,4 @@ const dueCallbacks = `
   insert into dokku_api.deliveries (command_id, webhook_id, url, host, key_id)
   select id, 'msg_' || id, callback_url, substring(callback_url from '^[^:]+://([^/]*)'), key_id from ended`;
 
-async function open(databaseUrl: string): Promise<number> {
-  const [row] = await query<{ open: string }>(
-    databaseUrl,
-    "select count(*) as open from dokku_api.deliveries where state = 'pending'",
-  );
-  return Number(row?.open);
-}
+const noneOpen = "select not exists (select from dokku_api.deliveries where state = 'pending') as is";

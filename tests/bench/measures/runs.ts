@@ -1,16 +1,17 @@
 /** From POST to stored: how many commands a second, and how long each takes, against clients that only talk to the daemon. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { bareCommand, inTurns } from '../bare-client.ts';
 import type { Comparison, Measure, Row } from '../comparison.ts';
 import { watchCounters } from '../counters.ts';
-import { type Ground, query } from '../ground.ts';
+import { type Ground, untilTrue } from '../ground.ts';
 import { type Installation, type InstallationOptions, startInstallation } from '../installation.ts';
 import { quantile, repeated, timed } from '../statistics.ts';
 
 const command = 'apps:list';
+/** Turns before those that count: until then the engine of JavaScript still compiles what each command passes. */
+const warmUps = 5;
 
 export function runMeasures(ground: Ground): Measure[] {
-  /** Warms up, and takes turns between this API and what it is held against. */
+  /** Warms up until turns differ little, and takes turns between this API and what it is held against. */
   const compare = async (
     options: InstallationOptions,
     rounds: number,
@@ -19,7 +20,7 @@ export function runMeasures(ground: Ground): Measure[] {
   ): Promise<Row[]> => {
     const installation = await startInstallation(ground, options);
     try {
-      await turn(installation);
+      for (let time = 0; time < warmUps; time++) await turn(installation);
       for (let round = 0; round < rounds; round++) {
         const { ours, theirs } = await turn(installation);
         for (const [index, row] of rows.entries()) {
@@ -112,12 +113,9 @@ function figures(ours: number[], theirs: number[]) {
 
 /** Looks often enough to cost the result little, and seldom enough to cost the processor little. */
 export async function untilStored(installation: Installation): Promise<void> {
-  for (;;) {
-    const [row] = await query<{ open: boolean }>(
-      installation.databaseUrl,
-      "select exists (select 1 from dokku_api.commands where state in ('queued', 'running')) as open",
-    );
-    if (!row?.open) return;
-    await sleep(10);
-  }
+  await untilTrue(
+    installation.databaseUrl,
+    "select not exists (select from dokku_api.commands where state in ('queued', 'running')) as is",
+    10,
+  );
 }
