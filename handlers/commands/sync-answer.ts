@@ -15,8 +15,7 @@ export async function syncAnswer(
   accepted: CommandRow,
 ): Promise<Response & TypedResponse<WireCommand, 200, 'json'>> {
   const deadline = now() + config.syncWaitSeconds * 1000;
-  const gone = new AbortController();
-  const signals = [stopping, context.req.raw.signal, gone.signal];
+  const signals = [stopping, context.req.raw.signal];
   const isOver = (row: CommandRow) => isFinal(row.state) || now() >= deadline || signals.some(({ aborted }) => aborted);
   const waitOn = async (row: CommandRow) =>
     await waiters.wait(row, 'final', {
@@ -27,6 +26,8 @@ export async function syncAnswer(
   let row = await waitOn(accepted);
   if (isOver(row)) return context.json(toWire(row), 200);
 
+  const gone = new AbortController();
+  signals.push(gone.signal);
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>(
     {
