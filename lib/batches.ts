@@ -1,6 +1,7 @@
 /**
  * One call serves all that wait for it: what is asked for in one turn of the event loop, and what is asked for while as
- * many calls as may be are under way. A call that was made is never joined.
+ * many calls as may be are under way. What comes alone, behind another that came alone, is asked for at once. A call that
+ * was made is never joined.
  * @param options.call answers each item, in their order; where it throws, all of them fail so
  * @param options.isOfOne whether such an error may be the fault of one item: each is then asked for alone, so that
  *   nobody fails for another's
@@ -15,6 +16,8 @@ export function inBatches<Item, Answer>(options: {
   const waiting: Waiter[] = [];
   let underWay = 0;
   let gathering = false;
+  /** Whether the last call served several, so that the next item is not likely to be alone. */
+  let crowded = false;
 
   async function answer(batch: readonly Waiter[]): Promise<void> {
     try {
@@ -33,7 +36,9 @@ export function inBatches<Item, Answer>(options: {
   async function answerNext(): Promise<void> {
     underWay += 1;
     try {
-      await answer(waiting.splice(0, options.itemsAtMost));
+      const batch = waiting.splice(0, options.itemsAtMost);
+      crowded = batch.length > 1;
+      await answer(batch);
     } finally {
       underWay -= 1;
       callNext();
@@ -42,6 +47,7 @@ export function inBatches<Item, Answer>(options: {
 
   function callNext(): void {
     if (gathering || underWay === options.callsAtMost || waiting.length === 0) return;
+    if (underWay === 0 && !crowded) return void answerNext();
     gathering = true;
     setImmediate(() => {
       gathering = false;

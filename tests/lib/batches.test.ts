@@ -17,13 +17,27 @@ function heldCalls(options: { callsAtMost: number; itemsAtMost: number }) {
 
 const itemsOf = ({ items }: { items: readonly string[] }) => items;
 
-test('what comes in one turn shares a call, up to so many', async () => {
-  const { calls, ask } = heldCalls({ callsAtMost: 2, itemsAtMost: 3 });
-  const answers = Promise.all(['a', 'b', 'c', 'd'].map(ask));
-  expect(calls).toEqual([]);
-  await expect.poll(() => calls.map(itemsOf)).toEqual([['a', 'b', 'c'], ['d']]);
+test('what comes alone is asked for at once, and the rest of its turn shares a call, up to so many', async () => {
+  const { calls, ask } = heldCalls({ callsAtMost: 3, itemsAtMost: 3 });
+  const answers = Promise.all(['a', 'b', 'c', 'd', 'e'].map(ask));
+  expect(calls.map(itemsOf)).toEqual([['a']]);
+  await expect.poll(() => calls.map(itemsOf)).toEqual([['a'], ['b', 'c', 'd'], ['e']]);
   for (const { answer } of calls) answer();
-  expect(await answers).toEqual(['A', 'B', 'C', 'D']);
+  expect(await answers).toEqual(['A', 'B', 'C', 'D', 'E']);
+});
+
+test('behind a call that served several, the first of a turn waits for the others', async () => {
+  const { calls, ask } = heldCalls({ callsAtMost: 1, itemsAtMost: 3 });
+  const first = ['a', 'b', 'c'].map(ask);
+  calls[0]?.answer();
+  await expect.poll(() => calls.length).toBe(2);
+  calls[1]?.answer();
+  await Promise.all(first);
+  const second = ['d', 'e'].map(ask);
+  expect(calls.length).toBe(2);
+  await expect.poll(() => calls.map(itemsOf)).toEqual([['a'], ['b', 'c'], ['d', 'e']]);
+  calls[2]?.answer();
+  expect(await Promise.all(second)).toEqual(['D', 'E']);
 });
 
 test('what comes while all calls are under way shares the next one', async () => {
@@ -46,14 +60,13 @@ test('what comes while all calls are under way shares the next one', async () =>
 
 test('a call that fails fails those whom it served, and no others', async () => {
   const { calls, ask } = heldCalls({ callsAtMost: 1, itemsAtMost: 2 });
-  const answers = Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map(ask));
-  for (const end of ['answer', 'fail', 'answer'] as const) {
-    const { length } = calls;
-    await expect.poll(() => calls.length).toBe(length + 1);
-    calls[length]?.[end](new Error('gone'));
+  const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map(ask));
+  for (const [index, end] of (['answer', 'fail', 'answer'] as const).entries()) {
+    await expect.poll(() => calls.length).toBe(index + 1);
+    calls[index]?.[end](new Error('gone'));
   }
   const statuses = (await answers).map(({ status }) => status);
-  expect(statuses).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled']);
+  expect(statuses).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
 });
 
 test('where the fault may be of one, each is asked for alone, and only that one fails', async () => {
