@@ -20,12 +20,15 @@ import type { Config } from '../lib/config.ts';
 import type { Key } from '../lib/key.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
-import type { RateLimiter } from '../lib/rate-limiter.ts';
+import type { RateLimiter, Usage } from '../lib/rate-limiter.ts';
 
-/** What a handler finds in its context. `key`, and the hash of its secret, are there behind the authentication. */
+/**
+ * What a handler finds in its context. `key`, and the hash of its secret, are there behind the authentication; `usage`
+ * where the request was counted during it.
+ */
 export type AppEnv = {
   Bindings: HttpBindings;
-  Variables: { requestId: string; key: Key; secretHash: Buffer };
+  Variables: { requestId: string; key: Key; secretHash: Buffer; usage?: Promise<Usage> };
 };
 
 /** How often something is said on a connection that would otherwise be silent, in milliseconds. */

@@ -69,7 +69,7 @@ test('accepting asks Postgres twice and Redis thrice', async () => {
   expect(await redisCommands()).toEqual({ evalsha: 10, xadd: 10, publish: 10 });
 });
 
-test('running and finishing asks Postgres once while the queue goes on, and tells Redis once', async () => {
+test('running and finishing asks Postgres once while the queue goes on, and tells Redis twice', async () => {
   const [{ count = 0 } = {}] = (
     await installation.database.$client.query<{ count: number }>(
       "select count(*)::int from dokku_api.commands where state = 'queued'",
@@ -94,8 +94,8 @@ test('running and finishing asks Postgres once while the queue goes on, and tell
   for (const { token } of queued) await web.final(token);
   const commands = count + queued.length;
   await waitFor(() => changes.length === 2 * commands, { describe: 'two changes a command' });
-  // The end of one is told with the beginning of the next.
-  expect((await redisCommands()).publish).toBeLessThanOrEqual(1.2 * commands);
+  // The end of one may be told with the beginning of the next.
+  expect((await redisCommands()).publish).toBeLessThanOrEqual(2 * commands);
   // The first has nothing before it, the last has nothing behind it, and now and then a connection is not made yet.
   expect(asked.length).toBeLessThanOrEqual(1.2 * commands);
 });

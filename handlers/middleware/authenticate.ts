@@ -1,9 +1,11 @@
 /** Who asks. Every request without valid credentials fails in one way, whatever is wrong with them. */
+import { timingSafeEqual } from 'node:crypto';
 import type { Keys } from '../../db/keys.ts';
 import type { Config } from '../../lib/config.ts';
 import { hashSecret, readCredentials, verifySecret } from '../../lib/credentials.ts';
 import { ApiError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
+import type { RateLimiter } from '../../lib/rate-limiter.ts';
 import { describeError } from '../error-report.ts';
 import { factory } from '../factory.ts';
 import { clientAddress } from './client-address.ts';
@@ -12,6 +14,7 @@ import type { FailedAuthentications } from './failed-authentications.ts';
 type AuthenticateDependencies = {
   keys: Pick<Keys, 'find' | 'describe' | 'touch'>;
   config: Pick<Config, 'trustedProxies'>;
+  rateLimiter: Pick<RateLimiter, 'count'>;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
   log: Pick<Log, 'warn'>;
@@ -24,7 +27,12 @@ const touchEveryMs = 60_000;
  * @throws ApiError `not_authenticated`, or `too_many_failed_attempts` to an address that sent many wrong credentials,
  *   which valid ones pass all the same; what the database throws, where it is away
  */
-export function authenticate({ keys, config, now, log }: AuthenticateDependencies, failures: FailedAuthentications) {
+export function authenticate(
+  { keys, config, rateLimiter, now, log }: AuthenticateDependencies,
+  failures: FailedAuthentications,
+) {
+  /** What was valid once, by Api-Key: such a request is counted while it is looked up whether it still is. */
+  const validBefore = new Map<string, { secretHash: Buffer; publicId: string }>();
   const touchedAt = new Map<string, number>();
 
   /** In nobody's way: a time of last use that is not stored now is stored by a later request. */
@@ -50,12 +58,19 @@ export function authenticate({ keys, config, now, log }: AuthenticateDependencie
   return factory.createMiddleware(async (context, next) => {
     const credentials = readCredentials((name) => context.req.header(name));
     if (credentials !== null) {
-      const stored = await keys.find(credentials.apiKey);
+      const { apiKey } = credentials;
+      const secretHash = hashSecret(credentials.apiSecret);
+      const before = validBefore.get(apiKey);
+      if (before && timingSafeEqual(secretHash, before.secretHash)) {
+        context.set('usage', rateLimiter.count(before.publicId));
+      }
+      const stored = await keys.find(apiKey);
       const verified = verifySecret(credentials.apiSecret, stored);
       const key = verified && stored !== null ? await keys.describe(stored) : null;
       if (key !== null) {
+        validBefore.set(apiKey, { secretHash, publicId: key.publicId });
         context.set('key', key);
-        context.set('secretHash', hashSecret(credentials.apiSecret));
+        context.set('secretHash', secretHash);
         await next();
         // Behind the request's own queries, which would wait for a second connection in a process that has just started.
         return touch(key.publicId);

@@ -13,7 +13,7 @@ export function rateLimit({ rateLimiter, config }: Pick<Dependencies, 'rateLimit
   return factory.createMiddleware(async (context, next) => {
     const key = context.get('key');
     const limit = key.rateLimit ?? config.rateLimit;
-    const { used, resetSeconds } = await rateLimiter.count(key.publicId);
+    const { used, resetSeconds } = await (context.get('usage') ?? rateLimiter.count(key.publicId));
     setAnswerHeader(context, 'RateLimit-Policy', `"key";q=${limit};w=${rateWindowSeconds}`);
     setAnswerHeader(context, 'RateLimit', `"key";r=${Math.max(0, limit - used)};t=${resetSeconds}`);
     if (used > limit) {

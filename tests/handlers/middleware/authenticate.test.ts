@@ -32,11 +32,20 @@ function connect(to = url, maximum = 4): Database {
   return pool;
 }
 
-function serveAuthenticated(by: Keys, options: { now?: () => number; log?: ReturnType<typeof recordLog> } = {}) {
+function serveAuthenticated(
+  by: Keys,
+  options: { now?: () => number; log?: ReturnType<typeof recordLog>; counted?: string[] } = {},
+) {
   const { log } = options.log ?? recordLog();
+  const rateLimiter = {
+    count: async (name: string) => {
+      options.counted?.push(name);
+      return { used: 1, resetSeconds: 60 };
+    },
+  };
   return serveBehind(
     authenticate(
-      { keys: by, config: { trustedProxies: 1 }, now: options.now ?? (() => performance.now()), log },
+      { keys: by, config: { trustedProxies: 1 }, rateLimiter, now: options.now ?? (() => performance.now()), log },
       new FailedAuthentications(),
     ),
     (app) => app.all('*', (context) => context.json(context.var.key)),
@@ -65,6 +74,18 @@ describe('valid credentials', () => {
     const answer = await fetch(webs[0], { headers: headersOf(valid) });
     expect(answer.status).toBe(200);
     expect(await answer.json()).toMatchObject({ publicId: valid.publicId, owner: 'shop', role: 'run' });
+  });
+
+  test('are counted during the look-up from the second time on; others of the same key are not', async () => {
+    const counted: string[] = [];
+    const web = await serveAuthenticated(keys, { counted });
+    const other = await keys.generate();
+    for (const _ of ['first', 'second', 'third']) expect(await statusOf(web, other)).toBe(200);
+    expect(counted).toEqual([other.publicId, other.publicId]);
+    expect(await statusOf(web, { ...other, apiSecret: '0'.repeat(32) })).toBe(401);
+    expect(counted).toHaveLength(2);
+    await keys.delete(other.apiKey);
+    expect(await statusOf(web, other)).toBe(401);
   });
 
   test('are taken as Basic too', async () => {
