@@ -9,8 +9,8 @@ import { type Commands, createCommands } from '../../db/commands.ts';
 import { createDeliveryTotals } from '../../db/delivery-totals.ts';
 import { createLeases, type LeaseClaim } from '../../db/leases.ts';
 import { attempts, commands as commandTable, deliveries } from '../../db/schema.ts';
-import { createDatabase } from '../support/database.ts';
 import { newCommand } from '../support/new-command.ts';
+import { startOwnPostgres } from '../support/own-postgres.ts';
 
 let url: string;
 let database: Database;
@@ -19,7 +19,8 @@ let lease: LeaseClaim;
 const reply = { kind: 'reply', ok: true, output: 'done', truncated: false, durationMs: 1500 } as const;
 
 beforeAll(async () => {
-  url = (await createDatabase()).url;
+  // What is told ends before the oldest transaction of the whole server, that of another file too.
+  url = (await startOwnPostgres()).url;
   database = connectDatabase(url, { maximum: 4, onError: () => undefined });
   commands = createCommands(database);
   const leases = createLeases(database);
