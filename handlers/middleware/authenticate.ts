@@ -1,5 +1,4 @@
 /** Who asks. Every request without valid credentials fails in one way, whatever is wrong with them. */
-import { timingSafeEqual } from 'node:crypto';
 import type { Keys } from '../../db/keys.ts';
 import type { Config } from '../../lib/config.ts';
 import { hashSecret, readCredentials, verifySecret } from '../../lib/credentials.ts';
@@ -31,8 +30,11 @@ export function authenticate(
   { keys, config, rateLimiter, now, log }: AuthenticateDependencies,
   failures: FailedAuthentications,
 ) {
-  /** What was valid once, by Api-Key: such a request is counted while it is looked up whether it still is. */
-  const validBefore = new Map<string, { secretHash: Buffer; publicId: string }>();
+  /**
+   * The keys of credentials that were valid at their last look-up: such a request is counted while it is looked up
+   * whether they still are. By key and secret together, so that an unknown key and a wrong secret take the same time.
+   */
+  const validBefore = new Map<string, string>();
   const touchedAt = new Map<string, number>();
 
   /** In nobody's way: a time of last use that is not stored now is stored by a later request. */
@@ -60,21 +62,21 @@ export function authenticate(
     if (credentials !== null) {
       const { apiKey } = credentials;
       const secretHash = hashSecret(credentials.apiSecret);
-      const before = validBefore.get(apiKey);
-      if (before && timingSafeEqual(secretHash, before.secretHash)) {
-        context.set('usage', rateLimiter.count(before.publicId));
-      }
+      const pair = `${apiKey} ${secretHash.toString('base64')}`;
+      const publicId = validBefore.get(pair);
+      if (publicId !== undefined) context.set('usage', rateLimiter.count(publicId));
       const stored = await keys.find(apiKey);
       const verified = verifySecret(credentials.apiSecret, stored);
       const key = verified && stored !== null ? await keys.describe(stored) : null;
       if (key !== null) {
-        validBefore.set(apiKey, { secretHash, publicId: key.publicId });
+        if (publicId === undefined) validBefore.set(pair, key.publicId);
         context.set('key', key);
         context.set('secretHash', secretHash);
         await next();
         // Behind the request's own queries, which would wait for a second connection in a process that has just started.
         return touch(key.publicId);
       }
+      validBefore.delete(pair);
       await countFailure(clientAddress(context.req, context.env, config));
     }
     throw new ApiError(
