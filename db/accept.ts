@@ -121,12 +121,7 @@ function prepareInsert(database: Database) {
     insert into ${commands} (${columns})
     select ${columns} from unnest(${arrays}) with ordinality as given(${columns}, position) order by position
     on conflict do nothing returning *`);
-  return createStatement<CommandRow>(
-    database,
-    commandColumns,
-    database.with(inserted).select().from(inserted),
-    'insert_command',
-  );
+  return createStatement(database, commandColumns, database.with(inserted).select().from(inserted), 'insert_command');
 }
 
 async function insertRemembered(database: Database, command: NewCommand, request: IdempotentRequest) {

@@ -11,7 +11,7 @@ const sharedBytes = 16 * 1024;
 /** Looks a command up as it is when it is asked for; null where there is none. */
 export function createCommandLookup(database: Database): (token: string) => Promise<CommandRow | null> {
   const statement = (where: SQL, name: string) =>
-    createStatement<CommandRow>(database, commandColumns, database.select().from(commands).where(where), name);
+    createStatement(database, commandColumns, database.select().from(commands).where(where), name);
   const find = statement(eq(commands.token, sql.placeholder('token')), 'find_command');
   const findSmall = statement(
     sql`${commands.token} = any(${sql.placeholder('tokens')}) and ${textBytes} <= ${sql.raw(String(sharedBytes))}`,

@@ -2,7 +2,7 @@
  * Commands in the order of their ids: pages by keyset, and many commands in batches that a bounded memory holds.
  * Every read is a statement of its own; no transaction is held between two of them.
  */
-import { and, asc, desc, gt, gte, lt, lte, type Placeholder, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, gt, gte, lt, lte, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type { StoredCommand } from '../lib/command.ts';
 import type { Database } from './client.ts';
@@ -64,19 +64,13 @@ export function createCommandPages(database: Database, search: CommandSearch = c
     return database.with(batch).select().from(batch).orderBy(direction(sql`id`));
   }
 
-  const inRange = (after: number | Placeholder, highest: number | Placeholder) =>
-    and(gt(commands.id, after), lte(commands.id, highest));
+  const behind = and(gt(commands.id, sql.placeholder('after')), lte(commands.id, sql.placeholder('highest')));
   const next = (where: SQL | undefined, name?: string) =>
-    createStatement<StoredCommand>(
-      database,
-      storedColumns,
-      batchOf(storedColumns, and(where, inRange(sql.placeholder('after'), sql.placeholder('highest'))), 'asc'),
-      name,
-    );
+    createStatement(database, storedColumns, batchOf(storedColumns, and(where, behind), 'asc'), name);
   // The list of all asks for thousands of batches. That of an owner needs a plan for how many the owner has.
   const nextOfAll = next(undefined, 'next_commands');
   const withIds = (order: IdOrder, name: string) =>
-    createStatement<CommandRow>(
+    createStatement(
       database,
       commandColumns,
       batchOf(commandColumns, sql`${commands.id} = any(${sql.placeholder('ids')})`, order),

@@ -4,7 +4,7 @@ import type { Database } from './client.ts';
 import { endCommands, endingSteps } from './command-end.ts';
 import { heldLease } from './leases.ts';
 import { isQueued, queueHead } from './queue.ts';
-import { type CommandRow, commandColumns, commands } from './schema.ts';
+import { commandColumns, commands } from './schema.ts';
 import { createStatement } from './statement.ts';
 
 const given = {
@@ -26,8 +26,7 @@ const result = {
 };
 
 export function prepareRunStatements(database: Database) {
-  const statement = (query: { toSQL(): Query }, name: string) =>
-    createStatement<CommandRow>(database, commandColumns, query, name);
+  const statement = (query: { toSQL(): Query }, name: string) => createStatement(database, commandColumns, query, name);
   const lease = database.$with('lease').as(heldLease(database, given, { unblocked: true }).for('share'));
 
   /** The oldest queued command becomes `running`, where the lease is held and `condition` holds. */

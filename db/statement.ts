@@ -1,5 +1,5 @@
 /** Statements that are asked often. */
-import { type Column, fillPlaceholders, type Query } from 'drizzle-orm';
+import { type Column, fillPlaceholders, type GetColumnData, type Query } from 'drizzle-orm';
 import pg from 'pg';
 import type { Database } from './client.ts';
 
@@ -17,20 +17,22 @@ function readerOf(type: number, format: 'text' | 'binary' = 'text'): (value: str
 
 const types = { getTypeParser: readerOf } as pg.CustomTypesConfig;
 
+type RowOf<Columns extends Record<string, Column>> = { [Field in keyof Columns]: GetColumnData<Columns[Field]> };
+
 /**
  * Makes a function that executes a query of columns, which every row of its answer has in this order. Drizzle's own way
  * of reading a row looks at each value's kind anew, which was two fifths of what a list of all commands took.
  * @param name prepares it under this name on each connection
  */
-export function createStatement<Row>(
+export function createStatement<Columns extends Record<string, Column>>(
   { $client: pool }: Database,
-  columns: { readonly [Field in keyof Row]: Column },
+  columns: Columns,
   query: { toSQL(): Query },
   name?: string,
-): (values?: Record<string, unknown>) => Promise<Row[]> {
+): (values: Record<string, unknown>) => Promise<RowOf<Columns>[]> {
   const fields = Object.keys(columns);
   const { sql: text, params } = query.toSQL();
-  return async (values = {}) => {
+  return async (values) => {
     const { rows } = await pool.query<unknown[]>({
       ...(name === undefined ? {} : { name }),
       text,
@@ -41,7 +43,7 @@ export function createStatement<Row>(
     return rows.map((values) => {
       const row: Record<string, unknown> = {};
       for (let index = 0; index < fields.length; index++) row[fields[index] as string] = values[index];
-      return row as Row;
+      return row as RowOf<Columns>;
     });
   };
 }
