@@ -63,10 +63,10 @@ export async function readWakeups(
   }
 }
 
-/** Counts those that are malformed, for the metrics. */
-export async function noteMalformed(redis: Redis, wakeups: readonly Wakeup[]): Promise<void> {
+/** Counts malformed entries, for the metrics. */
+export async function noteMalformed(redis: Redis, malformed: readonly Wakeup[]): Promise<void> {
   const counts = new Map<string, number>();
-  for (const { key, wellFormed } of wakeups) if (!wellFormed) counts.set(key, (counts.get(key) ?? 0) + 1);
+  for (const { key } of malformed) counts.set(key, (counts.get(key) ?? 0) + 1);
   await Promise.all(Array.from(counts, ([key, count]) => redis.incrby(malformedKey(serverOfStream(key)), count)));
 }
 

@@ -10,9 +10,9 @@ import type { Notifier } from './notifier.ts';
 const blockMs = 2000;
 
 /**
- * The consumer group: reads the streams of the held servers, and asks each server's run to look at its
- * queue. What an entry holds is never trusted: a malformed one does no more than a well-formed one, and is counted, since
- * somebody else than dokku-api wrote it.
+ * The consumer group: reads the streams of the held servers, and asks each server's run to look at its queue. What an
+ * entry holds is never trusted: a malformed one does no more than a well-formed one, and is counted, since somebody else
+ * than dokku-api wrote it.
  */
 export async function consume(
   context: WorkerContext,
@@ -42,11 +42,11 @@ export async function consume(
     try {
       const wakeups = await readWakeups(reader, { servers: [...held.keys()], consumer: context.id, blockMs });
       for (const server of new Set(wakeups.map(({ key }) => serverOfStream(key)))) held.get(server)?.attention.notify();
-      const strange = wakeups.filter(({ wellFormed }) => !wellFormed).length;
-      malformed += strange;
-      if (strange > 0) {
+      const strange = wakeups.filter(({ wellFormed }) => !wellFormed);
+      malformed += strange.length;
+      if (strange.length > 0) {
         sayMalformed(undefined);
-        await noteMalformed(producer, wakeups);
+        await noteMalformed(producer, strange);
       }
       failing = false;
     } catch (error) {
