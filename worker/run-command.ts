@@ -61,6 +61,8 @@ export type Ran = {
   untold: CommandRow | null;
 };
 
+const nothingClaimed: Ran = { next: undefined, untold: null };
+
 /**
  * Sends a claimed command on the connection and stores how it ended.
  * Resolves when the final state is stored, or the row is back in the queue; with the server's next command, claimed in
@@ -82,7 +84,7 @@ export async function runCommand(
   if (untold !== null) noteEnd(context, lease, untold);
   if (outcome === null) {
     await putBack(context, lease, row);
-    return { next: undefined, untold: null };
+    return nothingClaimed;
   }
   context.onPhase('sent', row);
   context.log.info(nameOf(row), 'command sent');
@@ -91,7 +93,7 @@ export async function runCommand(
   const first = await inTime(outcome, row.timeoutSeconds * 1000, () => null);
   if (first !== null && first.kind === 'unsent') {
     await putBack(context, lease, row);
-    return { next: undefined, untold: null };
+    return nothingClaimed;
   }
   if (first !== null) context.onPhase('answered', row);
   if (first?.kind === 'unanswered') {
@@ -138,7 +140,7 @@ async function store(
     return { next: (await findClaimed(context, lease)) ?? undefined, untold: null };
   }
   await storeAlone(context, lease, row, result);
-  return { next: undefined, untold: null };
+  return nothingClaimed;
 }
 
 async function storeAlone(context: WorkerContext, lease: HeldLease, row: CommandRow, result: RunResult): Promise<void> {

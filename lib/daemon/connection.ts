@@ -76,7 +76,7 @@ export function identifySocket(path: string): string {
   return `${file.dev}:${file.ino}:${file.mtimeNs}`;
 }
 
-/** Blocks for as long as `connect` does, and costs a sixth of what a worker does for a command less than not to. */
+/** Not by the thread pool, which took a sixth of a worker's time: it blocks no longer than `connect` does. */
 function statusOf(path: string): BigIntStats {
   try {
     return statSync(path, { bigint: true });

@@ -83,9 +83,7 @@ export async function startWeb(options: {
     }
     return { server, owner, epoch: leases.get(server) ?? 0 };
   };
-  const tell = async (row: CommandChange): Promise<void> => {
-    await announcer.announceChange(row);
-  };
+  const tell = (row: CommandChange) => announcer.announceChange(row);
 
   const web: Web = {
     url: `http://127.0.0.1:${port}`,
