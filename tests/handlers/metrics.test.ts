@@ -174,7 +174,7 @@ test('the process itself: requests by pattern, pool, event loop, and what Redis 
   expect(samples.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
 
   await installation.redis.kill('SIGKILL');
-  await web.accept({ cmd: 'apps:list' });
+  for (const cmd of ['apps:list', 'ps:report']) await web.accept({ cmd });
   const away = await waitFor(
     async () => {
       const seen = await scrape(web);
@@ -182,7 +182,7 @@ test('the process itself: requests by pattern, pool, event loop, and what Redis 
     },
     { timeout: 15_000, describe: 'Redis to be missed' },
   );
-  expect(away.get('dokku_api_announcements_failed_total')).toBeGreaterThanOrEqual(1);
+  expect(away.get('dokku_api_announcements_failed_total')).toBeGreaterThanOrEqual(2);
   expect(away.get('dokku_api_rate_limit_fallbacks_total')).toBeGreaterThanOrEqual(1);
   expect(away.has('dokku_api_stream_unread_seconds{server="default"}')).toBe(false);
   expect(away.get('dokku_api_dependency_up{dependency="postgres"}')).toBe(1);

@@ -53,7 +53,11 @@ export async function startWaiting(ground: Ground, most: number): Promise<Waitin
     },
   });
   const redis = new Redis(ground.redisUrl);
-  const announcer = new Announcer(redis, new CircuitBreaker(() => performance.now()), console);
+  const announcer = new Announcer(redis, new CircuitBreaker(() => performance.now()), {
+    warn: () => {
+      throw new Error('Redis took no announcement: a run with an error in it is no result');
+    },
+  });
   const commands = createCommands(database);
   const announce = ({ id }: WireCommand) => announcer.announceChange({ id, state: 'canceled' });
   const keys = await Promise.all(
