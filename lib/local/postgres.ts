@@ -71,7 +71,8 @@ function lines(file: string): string[] {
 /** Makes the data folder aside and moves it into place when it is whole, so that no half of one is ever used. */
 async function createData(place: PostgresHome, binaries: PostgresBinaries, password: string, sync: boolean) {
   for (const entry of readdirSync(place.home)) {
-    if (entry.startsWith('creating-')) rmSync(join(place.home, entry), { recursive: true, force: true });
+    if (entry.startsWith('creating-'))
+      rmSync(join(place.home, entry), { recursive: true, force: true, maxRetries: 10 });
   }
   const draft = mkdtempSync(join(place.home, 'creating-'));
   const passwordFile = join(draft, 'password');
