@@ -3,6 +3,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import { inBatches } from '../lib/batches.ts';
 import { ApiError } from '../lib/errors.ts';
 import { classifyFailedQuery, type Database, isRejected } from './client.ts';
+import { createGivenRows } from './given-rows.ts';
 import { createIdempotency, type IdempotentRequest, remember } from './idempotency.ts';
 import { type CommandRow, commandColumns, commands } from './schema.ts';
 import { createStatement } from './statement.ts';
@@ -21,16 +22,15 @@ const given = {
   owner: 'text',
   requestId: 'text',
 } as const satisfies Partial<Record<keyof CommandRow, string>>;
-type GivenField = keyof typeof given;
-const givenFields = Object.keys(given) as GivenField[];
+const givenRows = createGivenRows(given);
 
 const columns = sql.join(
-  givenFields.map((field) => sql.identifier(commands[field].name)),
+  givenRows.fields.map((field) => sql.identifier(commands[field].name)),
   sql`, `,
 );
 
 /** A command that passed every check. */
-export type NewCommand = Pick<CommandRow, GivenField>;
+export type NewCommand = Pick<CommandRow, keyof typeof given>;
 
 /** The command, and whether it is that of an earlier request. */
 export type Accepted = { row: CommandRow; replayed: boolean };
@@ -47,8 +47,7 @@ export function createAccept(database: Database) {
     callsAtMost: 2,
     itemsAtMost: 100,
     call: async (given: readonly NewCommand[]): Promise<(CommandRow | undefined)[]> => {
-      const columns = givenFields.map((field) => [field, given.map((command) => command[field])]);
-      const rows = await insertStatement(Object.fromEntries(columns));
+      const rows = await insertStatement(givenRows.valuesOf(given));
       const stored = new Map(rows.map((row) => [row.token, row]));
       return given.map(({ token }) => stored.get(token));
     },
@@ -113,13 +112,9 @@ export function createAccept(database: Database) {
 
 /** Any number of commands in one statement, each column as an array; ids ascend in their order. */
 function prepareInsert(database: Database) {
-  const arrays = sql.join(
-    givenFields.map((field) => sql`${sql.placeholder(field)}::${sql.raw(given[field])}[]`),
-    sql`, `,
-  );
   const inserted = database.$with('inserted', commandColumns).as(sql`
     insert into ${commands} (${columns})
-    select ${columns} from unnest(${arrays}) with ordinality as given(${columns}, position) order by position
+    select ${columns} from unnest(${givenRows.arrays}) with ordinality as given(${columns}, position) order by position
     on conflict do nothing returning *`);
   return createStatement(database, commandColumns, database.with(inserted).select().from(inserted), 'insert_command');
 }
@@ -127,7 +122,7 @@ function prepareInsert(database: Database) {
 async function insertRemembered(database: Database, command: NewCommand, request: IdempotentRequest) {
   const remembered = remember(database, request, command.token);
   const values = sql.join(
-    givenFields.map((field) => sql`${command[field]}::${sql.raw(given[field])}`),
+    givenRows.fields.map((field) => sql`${command[field]}::${sql.raw(given[field])}`),
     sql`, `,
   );
   const inserted = database.$with('inserted', commandColumns).as(sql`

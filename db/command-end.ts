@@ -5,6 +5,8 @@ import { type CommandRow, commandColumns, commands, deliveries, leases } from '.
 
 type CommandsEnd = {
   where: SQL | undefined;
+  /** A step of `after` that gives each command's values. */
+  from?: WithSubquery;
   set: Partial<Record<keyof CommandRow, SQL>>;
   /** The server that is blocked by a command that becomes `timed_out` or `lost`. */
   blocks?: string | Placeholder;
@@ -27,7 +29,7 @@ export function endCommands(database: Database, end: CommandsEnd) {
 }
 
 /** The same as steps of a longer statement; `ended` has the rows that became final. */
-export function endingSteps(database: Database, { where, set, blocks, heldBy, after = [] }: CommandsEnd) {
+export function endingSteps(database: Database, { where, from, set, blocks, heldBy, after = [] }: CommandsEnd) {
   const steps: WithSubquery[] = [...after];
   let condition = where;
   if (blocks !== undefined) {
@@ -42,13 +44,16 @@ export function endingSteps(database: Database, { where, set, blocks, heldBy, af
     steps.push(lease);
     condition = sql`${where} and exists (select 1 from ${lease})`;
   }
-  const ended = database.$with('ended').as(
-    database
-      .update(commands)
-      .set({ ...set, ranAt: sql`now()`, changedIn: sql`pg_current_xact_id()` } as Record<string, SQL>)
-      .where(condition)
-      .returning(commandColumns),
-  );
+  const update = database
+    .update(commands)
+    .set({ ...set, ranAt: sql`now()`, changedIn: sql`pg_current_xact_id()` } as Record<string, SQL>);
+  const ended = database
+    .$with('ended')
+    .as(
+      from === undefined
+        ? update.where(condition).returning(commandColumns)
+        : update.from(from).where(condition).returning(commandColumns),
+    );
   const stored = database.$with('stored', { id: deliveries.id }).as(sql`
     insert into ${deliveries} (command_id, webhook_id, url, host, key_id)
     select id, 'msg_' || replace(gen_random_uuid()::text, '-', ''), callback_url,

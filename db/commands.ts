@@ -4,15 +4,16 @@
  * where the row was no longer in the state that the change starts from.
  */
 import { and, eq, inArray, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import { inBatches } from '../lib/batches.ts';
 import { type CommandReason, type CommandState, type ResultData, reasonStates } from '../lib/command.ts';
 import { onFirstUse } from '../lib/on-first-use.ts';
-import type { Database } from './client.ts';
+import { type Database, isRejected } from './client.ts';
 import { endCommands } from './command-end.ts';
 import { createCommandLookup } from './command-lookup.ts';
 import { heldLease, type LeaseClaim } from './leases.ts';
 import { isQueued, queueHead } from './queue.ts';
 import { deleteExpired } from './retention.ts';
-import { prepareRunStatements } from './run-statements.ts';
+import { endedRuns, prepareRunStatements } from './run-statements.ts';
 import { type CommandRow, commands, workers } from './schema.ts';
 
 /** The daemon's answer to a run. `durationMs` by the worker's monotonic clock. */
@@ -24,11 +25,31 @@ export type RunResult = RunReply | { kind: 'no_reply'; reason: CommandReason; du
 const thisTransaction = sql`pg_current_xact_id()`;
 const unsent = { state: 'queued', epoch: null, startedAt: null, changedIn: thisTransaction } as const;
 
+/** Null where the command was not running any more. */
+type FinishedAndClaimed = { ended: CommandRow; next: CommandRow | null } | null;
+type EndedRun = { id: number } & LeaseClaim & ReturnType<typeof endOf>;
+
 export type Commands = ReturnType<typeof createCommands>;
 
 export function createCommands(database: Database) {
   const statements = onFirstUse(() => prepareRunStatements(database));
   const findByToken = createCommandLookup(database);
+  const finishAndClaimTogether = inBatches({
+    // As of the look-ups of keys: one lease that is locked, or a connection that hangs, does not hold up all servers.
+    callsAtMost: 2,
+    itemsAtMost: 32,
+    call: async (ends: readonly EndedRun[]): Promise<FinishedAndClaimed[]> => {
+      const rows = await statements().finishAndClaim(endedRuns.valuesOf(ends));
+      const ids = new Set(ends.map(({ id }) => id));
+      const ended = new Map(rows.filter(({ id }) => ids.has(id)).map((row) => [row.id, row]));
+      const claimed = new Map(rows.filter(({ id }) => !ids.has(id)).map((row) => [row.server, row]));
+      return ends.map(({ id, server }) => {
+        const row = ended.get(id);
+        return row ? { ended: row, next: claimed.get(server) ?? null } : null;
+      });
+    },
+    isOfOne: isRejected,
+  });
 
   /** The row that a claim whose answer was not had made `running` under this lease, if it did. */
   async function findClaimed(held: LeaseClaim): Promise<CommandRow | null> {
@@ -68,16 +89,12 @@ export function createCommands(database: Database) {
 
     /**
      * Stores the daemon's answer as `finish` does, and with it claims the server's next command as `claim` does: one
-     * commit a command in place of two. Claims nothing where nothing was finished.
+     * commit a command in place of two, which servers whose commands end at once share. Claims nothing where nothing was
+     * finished.
      */
-    async finishAndClaim(
-      id: number,
-      held: LeaseClaim,
-      run: RunReply,
-    ): Promise<{ ended: CommandRow; next: CommandRow | null } | null> {
-      const rows = await statements().finishAndClaim({ id, ...held, ...endOf(run) });
-      const ended = rows.find((row) => row.id === id);
-      return ended ? { ended, next: rows.find((row) => row.id !== id) ?? null } : null;
+    async finishAndClaim(id: number, held: LeaseClaim, run: RunReply): Promise<FinishedAndClaimed> {
+      const { server, owner, epoch } = held;
+      return await finishAndClaimTogether({ id, server, owner, epoch, ...endOf(run) });
     },
 
     /** Stores the one final state of a run, its result and its delivery; `timed_out` and `lost` block the server. */

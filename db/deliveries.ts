@@ -3,6 +3,7 @@ import { and, asc, eq, inArray, isNull, lte, notInArray, or, sql } from 'drizzle
 import { inBatches } from '../lib/batches.ts';
 import { onFirstUse } from '../lib/on-first-use.ts';
 import { type Database, isRejected } from './client.ts';
+import { createGivenRows } from './given-rows.ts';
 import { attempts, type CommandRow, commandColumns, commands, deliveries, keys } from './schema.ts';
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
@@ -43,8 +44,7 @@ export function createDeliveries(database: Database) {
     callsAtMost: 2,
     itemsAtMost: 64,
     call: async (ended: readonly EndedAttempt[]) => {
-      const columns = endedFields.map((field) => [field, ended.map((attempt) => attempt[field])]);
-      await recordStatement().execute(Object.fromEntries(columns));
+      await recordStatement().execute(endedRows.valuesOf(ended));
       return ended.map(() => undefined);
     },
     isOfOne: isRejected,
@@ -167,18 +167,13 @@ const endedTypes = {
   state: 'text',
   nextAfterMs: 'float8',
 } as const;
-type EndedField = keyof typeof endedTypes;
-type EndedAttempt = Record<EndedField, string | number | null>;
-const endedFields = Object.keys(endedTypes) as EndedField[];
+type EndedAttempt = Record<keyof typeof endedTypes, string | number | null>;
+const endedRows = createGivenRows(endedTypes);
 
-/** Any number of attempts in one statement, each column as an array. */
+/** Any number of attempts in one statement. */
 function prepareRecord(database: Database) {
-  const arrays = sql.join(
-    endedFields.map((field) => sql`${sql.placeholder(field)}::${sql.raw(endedTypes[field])}[]`),
-    sql`, `,
-  );
   const ended = database.$with('ended', { id: deliveries.id }).as(sql`
-    select *, row_number() over (partition by id order by position) as place from unnest(${arrays}) with ordinality
+    select *, row_number() over (partition by id order by position) as place from unnest(${endedRows.arrays}) with ordinality
       as given(id, locked_until_then, status, error, duration_ms, state_now, next_after_ms, position)`);
   const attempted = database.$with('attempted', { id: attempts.id }).as(sql`
     insert into ${attempts} (delivery_id, number, at, status, error, duration_ms)

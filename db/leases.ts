@@ -65,7 +65,7 @@ export function createLeases(database: Database) {
 
     /**
      * Raises the beat of the worker and of those leases that it holds by its own account: one whose release was not
-     * recorded runs out.
+     * recorded runs out. The leases are locked in the order in which the ends of runs lock them.
      * @returns the leases that it still holds, and whether the worker is known
      */
     async beat(
@@ -76,8 +76,10 @@ export function createLeases(database: Database) {
         with alive as (
           update ${workers} set beat = beat + 1, beat_at = now() where ${workers.id} = ${worker} returning id
         ), held as (
-          update ${leases} set beat = beat + 1
-          where ${leases.owner} = ${worker} and ${leases.server} = any(${sql.param(servers)}) returning server, epoch
+          update ${leases} set beat = beat + 1 from (
+            select server from ${leases} where owner = ${worker} and server = any(${sql.param(servers)})
+            order by server for no key update
+          ) as own where ${leases.server} = own.server returning ${leases.server}, ${leases.epoch}
         )
         select exists (select 1 from alive) as known,
           (select coalesce(json_agg(json_build_object('server', server, 'epoch', epoch)), '[]') from held) as leases`);

@@ -15,6 +15,9 @@ import type { HeldLease } from './held-lease.ts';
 
 const uniqueViolation = '23505';
 
+/** Characters of a result that is stored with those of other servers: a longer one would hold them up. */
+const sharedOutputAtMost = 65_536;
+
 /**
  * Claims the server's oldest queued command. A claim whose answer was not had is looked up: only a row that is seen
  * `running` under this lease's epoch was claimed. Where a try brought nothing that can be relied on, another look follows.
@@ -126,7 +129,7 @@ async function store(
   result: RunResult,
   mayClaim: () => boolean,
 ): Promise<Ran> {
-  if (result.kind === 'reply' && mayClaim()) {
+  if (result.kind === 'reply' && result.output.length <= sharedOutputAtMost && mayClaim()) {
     const stored = await answered(context, nameOf(row), 'result not stored yet', () =>
       context.commands.finishAndClaim(row.id, lease, result),
     );

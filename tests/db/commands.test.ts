@@ -1,9 +1,10 @@
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createAccept } from '../../db/accept.ts';
 import { connectDatabase, type Database, databaseErrorCode } from '../../db/client.ts';
-import { type Commands, createCommands } from '../../db/commands.ts';
+import { type Commands, createCommands, type RunReply } from '../../db/commands.ts';
 import { createLeases, type LeaseClaim, type Leases } from '../../db/leases.ts';
-import { commands as commandTable, deliveries, leases as leaseTable } from '../../db/schema.ts';
+import { type CommandRow, commands as commandTable, deliveries, leases as leaseTable } from '../../db/schema.ts';
 import { toWire } from '../../lib/command.ts';
 import { createDatabase } from '../support/database.ts';
 import { newCommand } from '../support/new-command.ts';
@@ -351,5 +352,99 @@ describe('finishing one and claiming the next', () => {
     await commands.finish(id, lease, reply);
     expect(await commands.finishAndClaim(id, lease, reply)).toBeNull();
     expect(await stateOf(following.token)).toBe('queued');
+  });
+
+  describe('of servers whose commands end at once', () => {
+    const servers = ['s1', 's2', 's3', 's4', 's5', 's6'];
+    let held: LeaseClaim[];
+
+    beforeEach(async () => {
+      await leases.register({ id: 'first', servers, host: 'here', version: '1.0.0' });
+      held = await Promise.all(servers.map((server) => takeOver('first', server)));
+    });
+
+    const runningOfEach = async (changes = {}) => {
+      for (const server of servers) await queue({ server, ...changes });
+      return await Promise.all(held.map(async (lease) => (await commands.claim(lease))?.id ?? 0));
+    };
+    const finishEach = async (ids: readonly number[], of: (index: number) => Partial<RunReply> = () => ({})) =>
+      await Promise.allSettled(
+        held.map((lease, index) => commands.finishAndClaim(ids[index] ?? 0, lease, { ...reply, ...of(index) })),
+      );
+    const transactions = async () => {
+      const { rows } = await database.execute<{ changed: number }>(
+        sql`select count(distinct changed_in)::int as changed from ${commandTable} where state <> 'queued'`,
+      );
+      return rows[0]?.changed;
+    };
+
+    test('is one transaction, and each has its own result, delivery and next command', async () => {
+      const ids = await runningOfEach({ callbackUrl: 'https://receiver.example/' });
+      const following: CommandRow[] = [];
+      for (const server of servers.slice(1)) following.push(await queue({ server }));
+      const ends = await finishEach(ids, (index) => ({ ok: index % 2 === 0, output: `"{of ${index}}\\\n, null` }));
+      expect(ends.map((end) => end.status === 'fulfilled' && end.value)).toMatchObject(
+        ids.map((id, index) => ({
+          ended: {
+            ...{ id, state: index % 2 === 0 ? 'succeeded' : 'failed', ok: index % 2 === 0 },
+            ...{ output: `"{of ${index}}\\\n, null`, reason: null, outputTruncated: false, durationMs: 12 },
+          },
+          next: index === 0 ? null : { id: following[index - 1]?.id, server: servers[index], state: 'running' },
+        })),
+      );
+      expect(await transactions()).toBe(1);
+      expect(await database.select().from(deliveries)).toHaveLength(servers.length);
+    });
+
+    test('a lease that was lost, a server that is blocked and a run that was taken away are only their own', async () => {
+      const ids = await runningOfEach();
+      for (const server of servers) await queue({ server });
+      await takeOver('second', 's1');
+      await database.update(leaseTable).set({ blockedSince: new Date() }).where(eq(leaseTable.server, 's2'));
+      await database
+        .update(commandTable)
+        .set({ epoch: 99 })
+        .where(eq(commandTable.id, ids[2] ?? 0));
+      const ends = await finishEach(ids);
+      expect(ends.map((end) => end.status === 'fulfilled' && end.value)).toMatchObject([
+        { ended: { id: ids[0] }, next: null },
+        { ended: { id: ids[1] }, next: null },
+        null,
+        ...ids.slice(3).map((id, index) => ({ ended: { id }, next: { server: servers[index + 3] } })),
+      ]);
+    });
+
+    test('a result that cannot be stored keeps none of the others from being stored', async () => {
+      const ids = await runningOfEach();
+      const ends = await finishEach(ids, (index) => (index === 3 ? { output: 'no text \0' } : {}));
+      expect(ends.map(({ status }) => status)).toEqual(
+        servers.map((_, index) => (index === 3 ? 'rejected' : 'fulfilled')),
+      );
+    });
+
+    test('locks leases in the order in which a beat does, so that neither waits for the other', async () => {
+      const ids = await runningOfEach();
+      const waiting = async (count: number) =>
+        await expect
+          .poll(async () => {
+            const { rows } = await database.execute<{ waiting: number }>(sql`
+              select count(*)::int as waiting from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock'`);
+            return rows[0]?.waiting;
+          })
+          .toBe(count);
+      const inTheWay = await database.$client.connect();
+      await inTheWay.query("begin; select from dokku_api.leases where server = 's3' for update");
+      held.reverse();
+      ids.reverse();
+      const ends = finishEach(ids);
+      await waiting(1);
+      const beat = leases.beat('first', servers);
+      await waiting(2);
+      await inTheWay.query('rollback');
+      inTheWay.release();
+      expect((await ends).map(({ status }) => status)).toEqual(servers.map(() => 'fulfilled'));
+      expect((await beat).leases).toHaveLength(servers.length);
+    });
   });
 });
