@@ -19,7 +19,8 @@ export class Announcer {
   constructor(redis: Redis, breaker: CircuitBreaker, log: Pick<Log, 'warn'>) {
     this.#log = log;
     this.#tell = inBatches({
-      callsAtMost: 2,
+      // Redis answers one connection in turn: what comes meanwhile shares the next call.
+      callsAtMost: 1,
       itemsAtMost: changesAtMost,
       call: async (announcements: readonly Announcement[]) => {
         await breaker.run(() => tell(redis, announcements));

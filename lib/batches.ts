@@ -1,7 +1,7 @@
 /**
  * One call serves all that wait for it: what is asked for in one turn of the event loop, and what is asked for while as
- * many calls as may be are under way. What comes alone, behind another that came alone, is asked for at once. A call that
- * was made is never joined.
+ * many calls as may be are under way. Behind a call that served one alone, the next waits for no more than the code that
+ * asked. A call that was made is never joined.
  * @param options.call answers each item, in their order; where it throws, all of them fail so
  * @param options.isOfOne whether such an error may be the fault of one item: each is then asked for alone, so that
  *   nobody fails for another's
@@ -47,9 +47,9 @@ export function inBatches<Item, Answer>(options: {
 
   function callNext(): void {
     if (gathering || underWay === options.callsAtMost || waiting.length === 0) return;
-    if (underWay === 0 && !crowded) return void answerNext();
     gathering = true;
-    setImmediate(() => {
+    const afterwards = underWay === 0 && !crowded ? queueMicrotask : setImmediate;
+    afterwards(() => {
       gathering = false;
       void answerNext();
       callNext();

@@ -8,6 +8,8 @@ import type { Notifier } from './notifier.ts';
 
 /** Bounded, so that stopping and a change of the held leases are noticed. */
 const blockMs = 2000;
+/** How long entries may wait while every held server is busy: each looks at its queue by itself when it is done. */
+const busyMs = 100;
 
 /**
  * The consumer group: reads the streams of the held servers, and asks each server's run to look at its queue. What an
@@ -38,6 +40,9 @@ export async function consume(
     if (held.size === 0) {
       await heldChanged.wait({ signal: context.stopping });
       continue;
+    }
+    if (![...held.values()].some(({ idle }) => idle)) {
+      await heldChanged.wait({ timeoutMs: busyMs, signal: context.stopping });
     }
     try {
       const wakeups = await readWakeups(reader, { servers: [...held.keys()], consumer: context.id, blockMs });

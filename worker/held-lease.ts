@@ -8,22 +8,22 @@ export class HeldLease implements LeaseClaim {
   readonly epoch: number;
   /** Dokku may be busy with a command that nobody waits for: nothing is claimed until its lock was seen free. */
   blocked: boolean;
-  /** Nothing in hand, and nothing known to wait. */
-  idle = false;
   /** The daemon has been out of reach from here for so long that another replica should try. */
   unreachable = false;
   /** Asks for a look at the queue, or at this lease. */
   readonly attention = new Notifier();
   #lastBeatBegan: number;
+  #idle = false;
   #releaseAsked = false;
   readonly #ended = new AbortController();
   readonly #now: () => number;
   readonly #leaseMs: number;
+  readonly #onIdle: () => void;
 
   /** @param beatBegan when the query that took the lease began, by the monotonic clock `now` */
   constructor(
     claim: LeaseClaim & { blocked: boolean },
-    options: { now: () => number; leaseMs: number; beatBegan: number },
+    options: { now: () => number; leaseMs: number; beatBegan: number; onIdle: () => void },
   ) {
     this.server = claim.server;
     this.owner = claim.owner;
@@ -32,6 +32,17 @@ export class HeldLease implements LeaseClaim {
     this.#now = options.now;
     this.#leaseMs = options.leaseMs;
     this.#lastBeatBegan = options.beatBegan;
+    this.#onIdle = options.onIdle;
+  }
+
+  /** Nothing in hand, and nothing known to wait. */
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  set idle(idle: boolean) {
+    this.#idle = idle;
+    if (idle) this.#onIdle();
   }
 
   /** A beat succeeded. What counts is when it began: others may have seen it since. */

@@ -24,7 +24,7 @@ export type LeaseKeeperOptions = {
   run: (lease: HeldLease) => Promise<void>;
   /** Callbacks are due. */
   onDeliveriesDue: () => void;
-  /** The set of held leases has changed. */
+  /** The set of held leases has changed, or one of them has become idle. */
   onChange: () => void;
   /** A run ended by an error that nobody handles: what it had in hand is for a successor to judge. */
   onFatal: (error: unknown) => void;
@@ -165,7 +165,8 @@ export class LeaseKeeper {
     try {
       const taken = await this.#leases.take(this.#context.id, row);
       if (taken === null) return;
-      const lease = new HeldLease(taken, { now: this.#context.now, leaseMs: this.#leaseMs, beatBegan });
+      const { now } = this.#context;
+      const lease = new HeldLease(taken, { now, leaseMs: this.#leaseMs, beatBegan, onIdle: this.#options.onChange });
       this.held.set(lease.server, lease);
       this.#orphanedSince.delete(lease.server);
       this.#context.log.info({ server: lease.server, epoch: lease.epoch, from: row.owner }, 'lease taken');

@@ -17,27 +17,39 @@ function heldCalls(options: { callsAtMost: number; itemsAtMost: number }) {
 
 const itemsOf = ({ items }: { items: readonly string[] }) => items;
 
-test('what comes alone is asked for at once, and the rest of its turn shares a call, up to so many', async () => {
+test('what is asked for in one go shares a call, up to so many, before the turn ends', async () => {
   const { calls, ask } = heldCalls({ callsAtMost: 3, itemsAtMost: 3 });
   const answers = Promise.all(['a', 'b', 'c', 'd', 'e'].map(ask));
-  expect(calls.map(itemsOf)).toEqual([['a']]);
-  await expect.poll(() => calls.map(itemsOf)).toEqual([['a'], ['b', 'c', 'd'], ['e']]);
+  await Promise.resolve();
+  expect(calls.map(itemsOf)).toEqual([['a', 'b', 'c']]);
+  await expect
+    .poll(() => calls.map(itemsOf))
+    .toEqual([
+      ['a', 'b', 'c'],
+      ['d', 'e'],
+    ]);
   for (const { answer } of calls) answer();
   expect(await answers).toEqual(['A', 'B', 'C', 'D', 'E']);
 });
 
 test('behind a call that served several, the first of a turn waits for the others', async () => {
   const { calls, ask } = heldCalls({ callsAtMost: 1, itemsAtMost: 3 });
-  const first = ['a', 'b', 'c'].map(ask);
+  const first = ['a', 'b'].map(ask);
+  await Promise.resolve();
   calls[0]?.answer();
-  await expect.poll(() => calls.length).toBe(2);
-  calls[1]?.answer();
   await Promise.all(first);
-  const second = ['d', 'e'].map(ask);
-  expect(calls.length).toBe(2);
-  await expect.poll(() => calls.map(itemsOf)).toEqual([['a'], ['b', 'c'], ['d', 'e']]);
-  calls[2]?.answer();
-  expect(await Promise.all(second)).toEqual(['D', 'E']);
+  const second = [ask('c')];
+  await Promise.resolve();
+  second.push(ask('d'));
+  expect(calls.length).toBe(1);
+  await expect
+    .poll(() => calls.map(itemsOf))
+    .toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+  calls[1]?.answer();
+  expect(await Promise.all(second)).toEqual(['C', 'D']);
 });
 
 test('what comes while all calls are under way shares the next one', async () => {
@@ -60,13 +72,13 @@ test('what comes while all calls are under way shares the next one', async () =>
 
 test('a call that fails fails those whom it served, and no others', async () => {
   const { calls, ask } = heldCalls({ callsAtMost: 1, itemsAtMost: 2 });
-  const answers = Promise.allSettled(['a', 'b', 'c', 'd'].map(ask));
+  const answers = Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map(ask));
   for (const [index, end] of (['answer', 'fail', 'answer'] as const).entries()) {
     await expect.poll(() => calls.length).toBe(index + 1);
     calls[index]?.[end](new Error('gone'));
   }
   const statuses = (await answers).map(({ status }) => status);
-  expect(statuses).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+  expect(statuses).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected', 'fulfilled']);
 });
 
 test('where the fault may be of one, each is asked for alone, and only that one fails', async () => {

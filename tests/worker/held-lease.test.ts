@@ -3,11 +3,12 @@ import { HeldLease } from '../../worker/held-lease.ts';
 
 function leaseAt() {
   const clock = { now: 1000 };
+  const told = { idle: 0 };
   const lease = new HeldLease(
     { server: 'default', owner: 'first', epoch: 1, blocked: false },
-    { now: () => clock.now, leaseMs: 10_000, beatBegan: 1000 },
+    { now: () => clock.now, leaseMs: 10_000, beatBegan: 1000, onIdle: () => told.idle++ },
   );
-  return { lease, clock };
+  return { lease, clock, told };
 }
 
 test('may send for seven tenths of a lease after the last beat began', () => {
@@ -33,4 +34,12 @@ test('an ended lease is never fresh again', () => {
   lease.confirm(clock.now);
   expect(lease.fresh).toBe(false);
   expect(lease.signal.aborted).toBe(true);
+});
+
+test('tells when it becomes idle, and not when it gets something to do', () => {
+  const { lease, told } = leaseAt();
+  lease.idle = true;
+  expect(told.idle).toBe(1);
+  lease.idle = false;
+  expect(told.idle).toBe(1);
 });
