@@ -38,9 +38,12 @@ export type CommandPage = {
 };
 
 /** Few enough to be garbage before the collector takes them for something that lasts, and many enough that to ask is cheap. */
-const rowsAtOnce = 250;
+const rowsAtOnce = 200;
 /** Of command lines and outputs, above which a batch takes no further row. */
 const bytesAtOnce = 1024 * 1024;
+
+/** The rows behind an id, which are on their way. */
+type AskedBatch = { after: number; rows: Promise<StoredCommand[]> };
 
 export type CommandPages = ReturnType<typeof createCommandPages>;
 
@@ -98,18 +101,21 @@ export function createCommandPages(database: Database, search: CommandSearch = c
     /** The commands up to an id, ascending, in batches. */
     async *upTo(owner: string | null, highest: number): AsyncGenerator<StoredCommand[]> {
       const nextBatch = owner === null ? nextOfAll : next(matching({ owner }));
-      const ask = (after: number) => {
+      const ask = (after: number): AskedBatch => {
         const rows = nextBatch({ after, highest });
-        // Thrown where it is awaited; nobody awaits it when the reader is gone.
+        // Thrown where it is awaited; nobody awaits it when the reader is gone, or when it was the wrong one to ask for.
         rows.catch(() => undefined);
-        return rows;
+        return { after, rows };
       };
-      for (let following: Promise<StoredCommand[]> | null = ask(0); following !== null; ) {
-        const rows: StoredCommand[] = await following;
+      // Postgres reads the next ones while one is written.
+      for (let asked = [ask(0)], batch = asked.shift(); batch !== undefined; batch = asked.shift()) {
+        const rows: StoredCommand[] = await batch.rows;
         const end = rows.at(-1);
         if (end === undefined) return;
-        // Postgres reads a batch while the one before it is written.
-        following = end.id < highest ? ask(end.id) : null;
+        if (asked[0]?.after !== end.id) asked = end.id < highest ? [ask(end.id)] : [];
+        // Where the ids have no gaps, it is known already where the next batch ends.
+        const following = (asked.at(-1)?.after ?? highest) + rowsAtOnce;
+        if (end.id - batch.after === rowsAtOnce && following < highest) asked.push(ask(following));
         // Nothing of it is kept here while the next one comes.
         yield rows.splice(0);
       }

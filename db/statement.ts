@@ -2,6 +2,7 @@
 import { type Column, fillPlaceholders, type GetColumnData, type Query } from 'drizzle-orm';
 import pg from 'pg';
 import type { Database } from './client.ts';
+import { readTime } from './time-text.ts';
 
 /** One value of a column as the driver brings it: what the types of the columns in the schema ask for. */
 function readerOf(type: number, format: 'text' | 'binary' = 'text'): (value: string) => unknown {
@@ -9,7 +10,7 @@ function readerOf(type: number, format: 'text' | 'binary' = 'text'): (value: str
     case pg.types.builtins.INT8:
       return Number;
     case pg.types.builtins.TIMESTAMPTZ:
-      return (text) => new Date(text);
+      return readTime;
     default:
       return pg.types.getTypeParser(type, format);
   }
