@@ -1,18 +1,20 @@
 /** Callbacks on their way. Sent at least once, all attempts under one `webhook-id`. */
-import { and, asc, eq, inArray, isNull, lte, notInArray, or, sql } from 'drizzle-orm';
+import { asc, eq, getTableColumns, sql } from 'drizzle-orm';
 import { inBatches } from '../lib/batches.ts';
+import type { StoredCommand } from '../lib/command.ts';
 import { onFirstUse } from '../lib/on-first-use.ts';
 import { type Database, isRejected } from './client.ts';
 import { createGivenRows } from './given-rows.ts';
-import { attempts, type CommandRow, commandColumns, commands, deliveries, keys } from './schema.ts';
+import { attempts, type CommandRow, commands, deliveries, keys, storedColumns } from './schema.ts';
+import { createStatement } from './statement.ts';
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
 export type AttemptRow = typeof attempts.$inferSelect;
 
 /** A delivery taken for one attempt, and all that the attempt needs. */
 export type DueDelivery = {
-  delivery: DeliveryRow;
-  command: CommandRow;
+  delivery: Pick<DeliveryRow, 'id' | 'commandId' | 'webhookId' | 'url' | 'host' | 'attempt' | 'lockedUntil'>;
+  command: StoredCommand & Pick<CommandRow, 'requestId'>;
   sealedSigningSecret: string;
   createdBy: string;
 };
@@ -26,18 +28,16 @@ export type AttemptEnd = {
   nextAfterMs: number | null;
 };
 
-/** Longer than any attempt lasts: a worker that died holding a delivery delays it by this. */
-const lockSeconds = 30;
+/**
+ * Longer than it takes until one of the attempts before it at its host is over, and then its own: 15 s each. A worker
+ * that died holding a delivery delays it by this.
+ */
+const lockSeconds = 45;
 
 export type Deliveries = ReturnType<typeof createDeliveries>;
 
 export function createDeliveries(database: Database) {
-  const due = and(
-    eq(deliveries.state, 'pending'),
-    lte(deliveries.nextAt, sql`now()`),
-    or(isNull(deliveries.lockedUntil), lte(deliveries.lockedUntil, sql`now()`)),
-  );
-
+  const takeStatement = onFirstUse(() => prepareTake(database));
   const recordStatement = onFirstUse(() => prepareRecord(database));
   const recordShared = inBatches({
     // As of the look-ups of keys: one connection that hangs does not hold up all.
@@ -60,62 +60,12 @@ export function createDeliveries(database: Database) {
       const fullHosts = [...new Set(underWay)].filter(
         (host) => underWay.filter((other) => other === host).length >= perHost,
       );
-      const candidates = database
-        .select({ id: deliveries.id, nextAt: deliveries.nextAt, host: deliveries.host })
-        .from(deliveries)
-        .where(and(due, fullHosts.length > 0 ? notInArray(deliveries.host, fullHosts) : undefined))
-        .orderBy(asc(deliveries.nextAt))
-        .limit(limit * perHost)
-        .for('update', { skipLocked: true })
-        .as('candidates');
-      const ranked = database
-        .select({
-          id: candidates.id,
-          nextAt: candidates.nextAt,
-          place: sql<number>`row_number() over (partition by ${candidates.host} order by ${candidates.nextAt})
-            + (select count(*) from unnest(${sql.param(underWay)}::text[]) as under_way(to_host)
-              where to_host = ${candidates.host})`.as('place'),
-        })
-        .from(candidates)
-        .as('ranked');
-      const chosen = database
-        .select({ id: ranked.id })
-        .from(ranked)
-        .where(lte(ranked.place, perHost))
-        .orderBy(asc(ranked.nextAt))
-        .limit(limit);
-      const taken = database.$with('taken').as(
-        database
-          .update(deliveries)
-          .set({ lockedUntil: sql`now() + make_interval(secs => ${lockSeconds})` })
-          .where(inArray(deliveries.id, chosen))
-          .returning(),
-      );
-      const rows = await database
-        .with(taken)
-        .select({
-          delivery: {
-            id: taken.id,
-            commandId: taken.commandId,
-            webhookId: taken.webhookId,
-            url: taken.url,
-            host: taken.host,
-            keyId: taken.keyId,
-            state: taken.state,
-            attempt: taken.attempt,
-            nextAt: taken.nextAt,
-            lockedUntil: taken.lockedUntil,
-            createdAt: taken.createdAt,
-            endedAt: taken.endedAt,
-          },
-          command: commandColumns,
-          sealedSigningSecret: keys.sealedSigningSecret,
-          createdBy: keys.publicId,
-        })
-        .from(taken)
-        .innerJoin(commands, eq(commands.id, taken.commandId))
-        .innerJoin(keys, eq(keys.id, taken.keyId));
-      return rows;
+      const rows = await takeStatement()({ limit, perHost, underWay: [...underWay], fullHosts });
+      return rows.map(({ deliveryId, webhookId, url, host, attempt, lockedUntil, publicId, ...rest }) => {
+        const { sealedSigningSecret, ...command } = rest;
+        const delivery = { id: deliveryId, commandId: command.id, webhookId, url, host, attempt, lockedUntil };
+        return { delivery, command, sealedSigningSecret, createdBy: publicId };
+      });
     },
 
     /**
@@ -132,6 +82,16 @@ export function createDeliveries(database: Database) {
         state: end.state,
         nextAfterMs: end.nextAfterMs,
       });
+    },
+
+    /** Makes deliveries that were taken and not sent due again at once, for whoever comes first. */
+    async letGo(taken: readonly Pick<DeliveryRow, 'id' | 'lockedUntil'>[]): Promise<void> {
+      const ids = taken.map(({ id }) => id);
+      const locks = taken.map(({ lockedUntil }) => lockedUntil?.toISOString() ?? null);
+      await database.execute(sql`
+        update ${deliveries} set locked_until = null
+        from unnest(${sql.param(ids)}::bigint[], ${sql.param(locks)}::timestamptz[]) as given(id, locked_until_then)
+        where ${deliveries.id} = given.id and ${deliveries.lockedUntil} = locked_until_then`);
     },
 
     /** Begins the schedule anew, at once, also while an attempt is under way. Null where the command has no delivery. */
@@ -155,6 +115,51 @@ export function createDeliveries(database: Database) {
       return { delivery, attempts: made };
     },
   };
+}
+
+/** Of so many due deliveries some are taken: where few hosts have more than that, others are found when these are full. */
+const candidatesAtOnce = 256;
+
+function prepareTake(database: Database) {
+  const due = sql`state = 'pending' and next_at <= now() and (locked_until is null or locked_until <= now())`;
+  // What another worker locked after it was chosen here is passed over, and is not due any more when it is let go.
+  const taken = database.$with('taken', getTableColumns(deliveries)).as(sql`
+    with oldest as (
+      select id, next_at, host from ${deliveries}
+      where ${due} and host <> all(${sql.placeholder('fullHosts')}::text[])
+      order by next_at limit ${sql.raw(String(candidatesAtOnce))}
+    ), under_way as (
+      select host, count(*) as count from unnest(${sql.placeholder('underWay')}::text[]) as host group by host
+    ), ranked as (
+      select id, next_at, coalesce(under_way.count, 0) + row_number() over (partition by host order by next_at) as place
+      from oldest left join under_way using (host)
+    ), chosen as (
+      select id from ranked where place <= ${sql.placeholder('perHost')}::int
+      order by next_at limit ${sql.placeholder('limit')}::int
+    ), locked as (
+      select id from ${deliveries} where id in (select id from chosen) and ${due} for update skip locked
+    )
+    update ${deliveries} set locked_until = now() + make_interval(secs => ${sql.raw(String(lockSeconds))})
+    from locked where ${deliveries.id} = locked.id returning ${deliveries}.*`);
+  const columns = {
+    ...storedColumns,
+    requestId: commands.requestId,
+    deliveryId: taken.id,
+    webhookId: taken.webhookId,
+    url: taken.url,
+    host: taken.host,
+    attempt: taken.attempt,
+    lockedUntil: taken.lockedUntil,
+    sealedSigningSecret: keys.sealedSigningSecret,
+    publicId: keys.publicId,
+  };
+  const query = database
+    .with(taken)
+    .select(columns)
+    .from(taken)
+    .innerJoin(commands, eq(commands.id, taken.commandId))
+    .innerJoin(keys, eq(keys.id, taken.keyId));
+  return createStatement(database, columns, query, 'take_due_deliveries');
 }
 
 /** What is stored of an attempt, with the types of its columns. */

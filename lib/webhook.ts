@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 
 /** The headers of Standard Webhooks, by which a receiver knows the sender, the callback and its age. */
@@ -11,25 +10,23 @@ interface UnsignedWebhook {
   timestamp: Date;
   /** Exactly the text that is sent. */
   body: string;
-  /** `whsec_…`, as given out. */
-  secret: string;
 }
+
+export type SignWebhook = (webhook: UnsignedWebhook) => WebhookHeaders;
 
 /**
- * The headers that sign `body`, after the Standard Webhooks specification: `v1,` and the base64 of HMAC-SHA256 over
- * `id.timestamp.body`. Throws where the secret is not `whsec_` and base64; the message does not hold it.
+ * Makes the headers that sign a body, after the Standard Webhooks specification: `v1,` and the base64 of HMAC-SHA256
+ * over `id.timestamp.body`.
+ * @param secret `whsec_…`, as given out
+ * @throws where the secret is not `whsec_` and base64; the message does not hold it
  */
-export function signWebhook({ id, timestamp, body, secret }: UnsignedWebhook): WebhookHeaders {
-  return {
+export function createWebhookSigner(secret: string): SignWebhook {
+  const webhook = openSecret(secret);
+  return ({ id, timestamp, body }) => ({
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(timestamp.getTime() / 1000)),
-    'webhook-signature': openSecret(secret).sign(id, timestamp, body),
-  };
-}
-
-/** `msg_` and 32 hex characters. The specification bars dots, which part the signed text. */
-export function generateWebhookId(): string {
-  return `msg_${randomBytes(16).toString('hex')}`;
+    'webhook-signature': webhook.sign(id, timestamp, body),
+  });
 }
 
 function openSecret(secret: string): Webhook {

@@ -63,6 +63,17 @@ test('no host has more than its share, those under way included', async () => {
   expect(await deliveries.takeDue(64, 4, [])).toHaveLength(1);
 });
 
+test('what was taken and is let go is due at once, unless another has taken it since', async () => {
+  await due();
+  const first = await take();
+  await deliveries.letGo([first]);
+  const second = await take();
+  expect(second.id).toBe(first.id);
+  await deliveries.letGo([first]);
+  expect(await deliveries.takeDue(10, 4, [])).toEqual([]);
+  await deliveries.recordAttempt(second, success);
+});
+
 test('what is sent again while an attempt is under way is sent again all the same', async () => {
   const id = await due();
   const first = await take();

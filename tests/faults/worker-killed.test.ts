@@ -234,7 +234,7 @@ describe('kill -9 after the result, before anything else', () => {
     connection.cut();
     attempt.settle('cut');
     expect(await stored.delivery(token)).toMatchObject({ state: 'pending', attempt: 0, attempts: [] });
-    // Half a minute passes, after which a delivery whose sender died is due again.
+    // Three quarters of a minute pass, after which a delivery whose sender died is due again.
     await installation.database.$client.query('UPDATE dokku_api.deliveries SET locked_until = now()');
     await replicas.fill(2);
     await waitFor(async () => (await stored.delivery(token)).state === 'delivered', { describe: 'the second POST' });

@@ -2,7 +2,7 @@ import type { AttemptEnd, DueDelivery } from '../../db/deliveries.ts';
 import type { CallbackAnswer, CallbackClient } from '../../lib/callback-request.ts';
 import { toWire } from '../../lib/command.ts';
 import type { Seal } from '../../lib/seal.ts';
-import { signWebhook } from '../../lib/webhook.ts';
+import { createWebhookSigner, type SignWebhook } from '../../lib/webhook.ts';
 import { answered } from '../answered.ts';
 import { pause } from '../backoff.ts';
 import type { WorkerContext } from '../context.ts';
@@ -11,6 +11,8 @@ import { classify, nextAttemptDelayMs } from './schedule.ts';
 
 const mostAtOnce = 64;
 const mostPerHost = 4;
+/** Taken for a host beside those under way, so that it need not wait for Postgres when one of these is done. */
+const waitingPerHost = 4;
 
 /**
  * Sends due callbacks: taken from Postgres, POSTed outside of any transaction, at most 4 at once to a host and 64 in all.
@@ -22,7 +24,13 @@ export class CallbackDeliverer {
   readonly #context: WorkerContext;
   readonly #client: CallbackClient;
   readonly #seal: Seal;
-  readonly #sending = new Map<Promise<void>, string>();
+  /** The POSTs under way, with their hosts. */
+  readonly #posts = new Map<Promise<AttemptAnswer>, string>();
+  /** The attempts that are not recorded yet: their hosts may have been sent the next ones. */
+  readonly #attempts = new Set<Promise<void>>();
+  #signer: { sealed: string; sign: SignWebhook } | undefined;
+  /** What was taken and is not sent yet, first come first. */
+  #waiting: DueDelivery[] = [];
 
   constructor(context: WorkerContext, client: CallbackClient, seal: Seal) {
     this.#context = context;
@@ -30,45 +38,80 @@ export class CallbackDeliverer {
     this.#seal = seal;
   }
 
-  /** Resolves when the process is to stop and no attempt is under way. */
+  /** Resolves when the process is to stop, no attempt is under way, and what was not sent is due for another. */
   async deliver(): Promise<void> {
     const { stopping } = this.#context;
     while (!stopping.aborted) {
       await this.attention.wait({ signal: stopping });
       if (!stopping.aborted) await this.#sendDue();
     }
-    await Promise.all(this.#sending.keys());
+    await this.#letGo();
+    await Promise.all(this.#attempts);
   }
 
   async #sendDue(): Promise<void> {
-    const free = mostAtOnce - this.#sending.size;
-    if (free === 0) return;
+    const { deliveries, stopping } = this.#context;
+    const room = 2 * mostAtOnce - this.#attempts.size - this.#waiting.length;
+    if (room <= 0) return;
+    const hosts = [...this.#posts.values(), ...this.#waiting.map(({ delivery }) => delivery.host)];
     const due = await answered(this.#context, {}, 'looking for due callbacks failed', () =>
-      this.#context.deliveries.takeDue(free, mostPerHost, [...this.#sending.values()]),
+      deliveries.takeDue(room, mostPerHost + waitingPerHost, hosts),
     );
-    for (const delivery of due ?? []) this.#begin(delivery);
-    if (due === undefined) await pause(1000, this.#context.stopping);
+    this.#waiting.push(...(due ?? []));
+    if (!stopping.aborted) this.#sendWaiting();
+    if (due === undefined) await pause(1000, stopping);
+  }
+
+  #sendWaiting(): void {
+    const underWay = new Map<string, number>();
+    for (const host of this.#posts.values()) underWay.set(host, (underWay.get(host) ?? 0) + 1);
+    this.#waiting = this.#waiting.filter((due) => {
+      const { host } = due.delivery;
+      const toHost = underWay.get(host) ?? 0;
+      if (toHost >= mostPerHost || this.#posts.size >= mostAtOnce) return true;
+      underWay.set(host, toHost + 1);
+      this.#begin(due);
+      return false;
+    });
+  }
+
+  /** Makes what was taken and not sent due again at once: another worker may be there, or this one's successor. */
+  async #letGo(): Promise<void> {
+    const unsent = this.#waiting.splice(0).map(({ delivery }) => delivery);
+    if (unsent.length === 0) return;
+    await answered(this.#context, {}, 'callbacks that were not sent are due when their locks run out', async () => {
+      await this.#context.deliveries.letGo(unsent);
+      return true;
+    });
   }
 
   #begin(due: DueDelivery): void {
-    const sending = this.#attempt(due)
+    const post = this.#post(due)
+      .catch((error: unknown): AttemptAnswer => {
+        this.#context.log.error({ ...nameOf(due), err: error }, 'callback not sent');
+        return notSent;
+      })
+      .finally(() => {
+        this.#posts.delete(post);
+        if (!this.#context.stopping.aborted) this.#sendWaiting();
+        this.attention.notify();
+      });
+    this.#posts.set(post, due.delivery.host);
+    const attempt = this.#record(due, post)
       .catch((error: unknown) => {
         this.#context.log.error({ ...nameOf(due), err: error }, 'callback attempt failed; it is due again shortly');
       })
       .finally(() => {
-        this.#sending.delete(sending);
-        this.attention.notify();
+        this.#attempts.delete(attempt);
+        // Until now there was no room to take any.
+        if (this.#attempts.size + this.#waiting.length === 2 * mostAtOnce - 1) this.attention.notify();
       });
-    this.#sending.set(sending, due.delivery.host);
+    this.#attempts.add(attempt);
   }
 
-  async #attempt(due: DueDelivery): Promise<void> {
+  async #record(due: DueDelivery, post: Promise<AttemptAnswer>): Promise<void> {
     const { delivery } = due;
-    const answer = await this.#post(due).catch((error: unknown): AttemptAnswer => {
-      this.#context.log.error({ ...nameOf(due), err: error }, 'callback not sent');
-      return notSent;
-    });
-    const end = attemptEnd(answer, delivery.attempt + 1);
+    const end = attemptEnd(await post, delivery.attempt + 1);
     await this.#context.deliveries.recordAttempt(delivery, end);
     const { status, error, durationMs, state } = end;
     this.#context.log.info(
@@ -77,12 +120,20 @@ export class CallbackDeliverer {
     );
   }
 
+  /** Most callbacks are of the key of the one before, and a secret is dear to open. */
+  #signerOf({ sealedSigningSecret: sealed, createdBy }: DueDelivery): SignWebhook {
+    if (this.#signer?.sealed !== sealed) {
+      this.#signer = { sealed, sign: createWebhookSigner(this.#seal.open(sealed, createdBy)) };
+    }
+    return this.#signer.sign;
+  }
+
   /** @throws where it cannot be signed: its secret was sealed with a `SECRET_KEY` that is not configured */
   async #post(due: DueDelivery): Promise<AttemptAnswer> {
     const { delivery } = due;
     const body = JSON.stringify(callbackBody(due));
-    const secret = this.#seal.open(due.sealedSigningSecret, due.createdBy);
-    const signature = signWebhook({ id: delivery.webhookId, timestamp: new Date(), body, secret });
+    const sign = this.#signerOf(due);
+    const signature = sign({ id: delivery.webhookId, timestamp: new Date(), body });
     return await this.#client.post({
       url: delivery.url,
       body,
