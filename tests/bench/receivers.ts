@@ -1,9 +1,11 @@
-/** Fast receivers of callbacks, one host for each port: they take what comes. */
-import { createServer } from 'node:http';
+/** Fast receivers of callbacks, one host for each port: they take what comes, and answer after so many milliseconds. */
+import { createServer, type ServerResponse } from 'node:http';
 
-for (const port of process.argv.slice(2)) {
+const [afterMs, ...ports] = process.argv.slice(2).map(Number);
+const answer = (response: ServerResponse) => response.writeHead(204).end();
+for (const port of ports) {
   createServer((request, response) => {
-    request.resume().on('end', () => response.writeHead(204).end());
-  }).listen(Number(port), '127.0.0.1');
+    request.resume().on('end', () => (afterMs === 0 ? answer(response) : setTimeout(answer, afterMs, response)));
+  }).listen(port, '127.0.0.1');
 }
 process.stdout.write('listening\n');

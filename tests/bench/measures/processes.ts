@@ -8,6 +8,8 @@ import { processorSeconds } from '../process-usage.ts';
 import { median } from '../statistics.ts';
 
 const idleSeconds = 20;
+/** For so long after their start the engine of JavaScript tidies up: idle are processes that have been for a while. */
+const settlingSeconds = 20;
 
 export function processMeasures(ground: Ground): Measure[] {
   const idle = async (): Promise<Reading[]> => {
@@ -26,7 +28,7 @@ export function processMeasures(ground: Ground): Measure[] {
         );
         return Number(row?.count);
       };
-      await sleep(3000);
+      await sleep(settlingSeconds * 1000);
       const [usedBefore, before] = [used(), await transactions()];
       await sleep(idleSeconds * 1000);
       return [
