@@ -138,6 +138,8 @@ export class CommandWaiters<Row extends Watched> {
   async #lookAtWoken(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
+    // What one message tells of is woken in one go of code.
+    await Promise.resolve();
     try {
       while (this.#polled || this.#woken.size > 0) {
         const ids = this.#polled ? await this.#changed() : [...this.#woken];
