@@ -8,7 +8,7 @@ import { quantile, repeated, timed } from '../statistics.ts';
 
 const command = 'apps:list';
 /** Turns before those that count: until then the engine of JavaScript still compiles what each command passes. */
-const warmUps = 5;
+const warmUps = 8;
 
 export function runMeasures(ground: Ground): Measure[] {
   /** Warms up until turns differ little, and takes turns between this API and what it is held against. */
