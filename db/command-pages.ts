@@ -38,7 +38,7 @@ export type CommandPage = {
 };
 
 /** Few enough to be garbage before the collector takes them for something that lasts, and many enough that to ask is cheap. */
-const rowsAtOnce = 200;
+const rowsAtOnce = 250;
 /** Of command lines and outputs, above which a batch takes no further row. */
 const bytesAtOnce = 1024 * 1024;
 

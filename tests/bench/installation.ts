@@ -1,4 +1,5 @@
 /** An installation that is measured: web, workers and daemons as processes of their own, and a client with a key. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { connectDatabase } from '../../db/client.ts';
@@ -88,18 +89,12 @@ export async function startInstallation(ground: Ground, options: InstallationOpt
     CALLBACK_ALLOW: '127.0.0.1',
     ...env,
   };
-  const startWeb = () =>
-    ground.start({
-      name: 'web',
-      script: 'dist/handlers/server.js',
-      env: environment,
-      ready: 'listening',
-    });
+  const startWeb = () => ground.start({ name: 'web', ...procfileCommand('web'), env: environment, ready: 'listening' });
   let web = await startWeb();
   const running: Started[] = [];
   const startWorkers = async (count: number) => {
     const started = Array.from({ length: count }, () =>
-      ground.start({ name: 'worker', script: 'dist/worker/main.js', env: environment, ready: 'worker started' }),
+      ground.start({ name: 'worker', ...procfileCommand('worker'), env: environment, ready: 'worker started' }),
     );
     running.push(...(await Promise.all(started)));
     await leasesShared(databaseUrl, names.length + Object.keys(otherDaemons).length, running.length);
@@ -179,4 +174,14 @@ async function leasesShared(databaseUrl: string, servers: number, workers: numbe
   const shared = `select count(*) filter (where held <= ${Math.ceil(servers / workers)}) = count(*) and sum(held) = ${servers} as is
     from (select count(*) as held from dokku_api.leases where owner is not null group by owner) as by_owner`;
   await untilTrue(databaseUrl, shared, 20);
+}
+
+/** What the Procfile has behind `node`. */
+function procfileCommand(name: string): { script: string; args: string[] } {
+  const line = readFileSync('Procfile', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`${name}: node `));
+  const [script, ...args] = line?.split(' ').slice(2) ?? [];
+  if (script === undefined) throw new Error(`the Procfile has no ${name} that node runs`);
+  return { script, args };
 }
