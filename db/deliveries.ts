@@ -57,10 +57,7 @@ export function createDeliveries(database: Database) {
      * @param underWay the hosts of the attempts under way, each as often as it has one
      */
     async takeDue(limit: number, perHost: number, underWay: readonly string[]): Promise<DueDelivery[]> {
-      const fullHosts = [...new Set(underWay)].filter(
-        (host) => underWay.filter((other) => other === host).length >= perHost,
-      );
-      const rows = await takeStatement()({ limit, perHost, underWay: [...underWay], fullHosts });
+      const rows = await takeStatement()({ limit, perHost, underWay: [...underWay] });
       return rows.map(({ deliveryId, webhookId, url, host, attempt, lockedUntil, publicId, ...rest }) => {
         const { sealedSigningSecret, ...command } = rest;
         const delivery = { id: deliveryId, commandId: command.id, webhookId, url, host, attempt, lockedUntil };
@@ -124,12 +121,12 @@ function prepareTake(database: Database) {
   const due = sql`state = 'pending' and next_at <= now() and (locked_until is null or locked_until <= now())`;
   // What another worker locked after it was chosen here is passed over, and is not due any more when it is let go.
   const taken = database.$with('taken', getTableColumns(deliveries)).as(sql`
-    with oldest as (
-      select id, next_at, host from ${deliveries}
-      where ${due} and host <> all(${sql.placeholder('fullHosts')}::text[])
-      order by next_at limit ${sql.raw(String(candidatesAtOnce))}
-    ), under_way as (
+    with under_way as (
       select host, count(*) as count from unnest(${sql.placeholder('underWay')}::text[]) as host group by host
+    ), oldest as (
+      select id, next_at, host from ${deliveries}
+      where ${due} and host <> all(array(select host from under_way where count >= ${sql.placeholder('perHost')}::int))
+      order by next_at limit ${sql.raw(String(candidatesAtOnce))}
     ), ranked as (
       select id, next_at, coalesce(under_way.count, 0) + row_number() over (partition by host order by next_at) as place
       from oldest left join under_way using (host)

@@ -51,18 +51,23 @@ export class CallbackDeliverer {
 
   async #sendDue(): Promise<void> {
     const { deliveries, stopping } = this.#context;
-    const room = 2 * mostAtOnce - this.#attempts.size - this.#waiting.length;
-    if (room <= 0) return;
+    if (this.#room === 0) return;
     const hosts = [...this.#posts.values(), ...this.#waiting.map(({ delivery }) => delivery.host)];
     const due = await answered(this.#context, {}, 'looking for due callbacks failed', () =>
-      deliveries.takeDue(room, mostPerHost + waitingPerHost, hosts),
+      deliveries.takeDue(this.#room, mostPerHost + waitingPerHost, hosts),
     );
     this.#waiting.push(...(due ?? []));
-    if (!stopping.aborted) this.#sendWaiting();
+    this.#sendWaiting();
     if (due === undefined) await pause(1000, stopping);
   }
 
+  /** How many more may be taken. */
+  get #room(): number {
+    return 2 * mostAtOnce - this.#attempts.size - this.#waiting.length;
+  }
+
   #sendWaiting(): void {
+    if (this.#context.stopping.aborted) return;
     const underWay = new Map<string, number>();
     for (const host of this.#posts.values()) underWay.set(host, (underWay.get(host) ?? 0) + 1);
     this.#waiting = this.#waiting.filter((due) => {
@@ -79,10 +84,9 @@ export class CallbackDeliverer {
   async #letGo(): Promise<void> {
     const unsent = this.#waiting.splice(0).map(({ delivery }) => delivery);
     if (unsent.length === 0) return;
-    await answered(this.#context, {}, 'callbacks that were not sent are due when their locks run out', async () => {
-      await this.#context.deliveries.letGo(unsent);
-      return true;
-    });
+    await answered(this.#context, {}, 'callbacks that were not sent are due when their locks run out', () =>
+      this.#context.deliveries.letGo(unsent),
+    );
   }
 
   #begin(due: DueDelivery): void {
@@ -93,7 +97,7 @@ export class CallbackDeliverer {
       })
       .finally(() => {
         this.#posts.delete(post);
-        if (!this.#context.stopping.aborted) this.#sendWaiting();
+        this.#sendWaiting();
         this.attention.notify();
       });
     this.#posts.set(post, due.delivery.host);
@@ -102,9 +106,8 @@ export class CallbackDeliverer {
         this.#context.log.error({ ...nameOf(due), err: error }, 'callback attempt failed; it is due again shortly');
       })
       .finally(() => {
+        if (this.#room === 0) this.attention.notify();
         this.#attempts.delete(attempt);
-        // Until now there was no room to take any.
-        if (this.#attempts.size + this.#waiting.length === 2 * mostAtOnce - 1) this.attention.notify();
       });
     this.#attempts.add(attempt);
   }
