@@ -43,9 +43,11 @@ export function hashSecret(secret: string): Buffer {
   return createHash('sha256').update(secret, 'utf8').digest();
 }
 
-/** Hashes once and compares twice, whatever is stored: the time taken does not tell an unknown key from a wrong secret. */
-export function verifySecret(secret: string, stored: StoredSecrets | null): boolean {
-  const hash = hashSecret(secret);
+/**
+ * Compares twice, whatever is stored: the time taken does not tell an unknown key from a wrong secret.
+ * @param hash the secret's, by `hashSecret`
+ */
+export function verifySecret(hash: Buffer, stored: StoredSecrets | null): boolean {
   const isCurrent = timingSafeEqual(hash, stored?.secretHash ?? noHash);
   const isPrevious = timingSafeEqual(hash, stored?.previousSecretHash ?? noHash);
   return (isCurrent || isPrevious) && stored !== null && stored.usable;

@@ -59,13 +59,14 @@ export function createSessions(options: {
   return {
     async signIn({ apiKey, apiSecret }: Credentials): Promise<SignIn> {
       const stored = await keys.find(apiKey);
-      const verified = verifySecret(apiSecret, stored);
+      const secretHash = hashSecret(apiSecret);
+      const verified = verifySecret(secretHash, stored);
       const key = verified && stored !== null ? await keys.describe(stored) : null;
       if (key === null) return { outcome: 'refused' };
       if (!may(key.role, 'admin')) return { outcome: 'not admin', key };
       const sealed: v.InferOutput<typeof sealedSchema> = {
         apiKey,
-        secretHash: hashSecret(apiSecret).toString('base64'),
+        secretHash: secretHash.toString('base64'),
         expiresAt: wallClock() + sessionSeconds * 1000,
       };
       return { outcome: 'signed in', key, cookie: seal.seal(JSON.stringify(sealed)) };

@@ -66,7 +66,7 @@ export function authenticate(
       const publicId = validBefore.get(pair);
       if (publicId !== undefined) context.set('usage', rateLimiter.count(publicId));
       const stored = await keys.find(apiKey);
-      const verified = verifySecret(credentials.apiSecret, stored);
+      const verified = verifySecret(secretHash, stored);
       const key = verified && stored !== null ? await keys.describe(stored) : null;
       if (key !== null) {
         if (publicId === undefined) validBefore.set(pair, key.publicId);

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectDatabase, type Database } from '../../db/client.ts';
 import { createKeys, type Keys } from '../../db/keys.ts';
-import { verifySecret } from '../../lib/credentials.ts';
+import { hashSecret, verifySecret } from '../../lib/credentials.ts';
 import type { Key } from '../../lib/key.ts';
 import { createSeal } from '../../lib/seal.ts';
 import { createDatabase } from '../support/database.ts';
@@ -39,7 +39,7 @@ async function setPast(publicId: string, column: 'expires_at' | 'previous_secret
 }
 
 async function verifies(apiKey: string, apiSecret: string): Promise<boolean> {
-  return verifySecret(apiSecret, await keys.find(apiKey));
+  return verifySecret(hashSecret(apiSecret), await keys.find(apiKey));
 }
 
 async function keyOf(apiKey: string, by = keys): Promise<Key | null> {

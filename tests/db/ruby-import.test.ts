@@ -6,7 +6,7 @@ import { createCommands } from '../../db/commands.ts';
 import { createKeys } from '../../db/keys.ts';
 import { release as runRelease } from '../../db/migrate.ts';
 import { toWire } from '../../lib/command.ts';
-import { verifySecret } from '../../lib/credentials.ts';
+import { hashSecret, verifySecret } from '../../lib/credentials.ts';
 import { createReplyDecoder } from '../../lib/daemon/reply.ts';
 import { createSeal } from '../../lib/seal.ts';
 import { startProcess, waitFor } from '../support/process.ts';
@@ -63,7 +63,7 @@ describe('keys', () => {
     const seal = createSeal([SECRET_KEY], 'signing-secret');
     const keys = createKeys(database, seal);
     const stored = await keys.find(apiKey);
-    expect(verifySecret(apiSecret, stored)).toBe(true);
+    expect(verifySecret(hashSecret(apiSecret), stored)).toBe(true);
     expect(await keys.list()).toMatchObject([{ apiKey, role: 'run', owner: 'default', rules: null, servers: null }]);
     const { rows } = await database.$client.query('SELECT public_id, sealed_signing_secret FROM dokku_api.keys');
     expect(seal.open(rows[0].sealed_signing_secret, rows[0].public_id)).toMatch(/^whsec_/);
@@ -80,7 +80,7 @@ describe('keys', () => {
     const before = await database.$client.query('SELECT * FROM dokku_api.keys');
     expect(await release(url)).toContain('keys 0, ');
     expect((await database.$client.query('SELECT * FROM dokku_api.keys')).rows).toEqual(before.rows);
-    expect(verifySecret(apiSecret, await keys.find(apiKey))).toBe(false);
+    expect(verifySecret(hashSecret(apiSecret), await keys.find(apiKey))).toBe(false);
   });
 
   test('need SECRET_KEY, and nothing else does', async () => {

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectDatabase, type Database } from '../../../db/client.ts';
 import { createKeys, type Keys } from '../../../db/keys.ts';
-import { verifySecret } from '../../../lib/credentials.ts';
+import { hashSecret, verifySecret } from '../../../lib/credentials.ts';
 import { createSeal } from '../../../lib/seal.ts';
 import { createDatabase } from '../../support/database.ts';
 import { freePort, startProcess } from '../../support/process.ts';
@@ -52,7 +52,7 @@ async function sealed(apiKey: string): Promise<{ publicId: string; text: string 
 test('a key is made, listed, explained, rotated and deleted', async () => {
   const made = await generate('--name', 'CI ✓', '--owner', 'shop', '--rule', 'ps:restart shop', '--rate', '60');
   const { publicId, text } = await sealed(made.apiKey);
-  expect(verifySecret(made.apiSecret, await keys.find(made.apiKey))).toBe(true);
+  expect(verifySecret(hashSecret(made.apiSecret), await keys.find(made.apiKey))).toBe(true);
   expect(createSeal([secretKey], 'signing-secret').open(text, publicId)).toBe(made.signingSecret);
   expect(made.stdout.split('\n')[2]).toBe(`SIGNING SECRET: ${made.signingSecret}`);
   expect(made.stdout).toContain(publicId);
@@ -87,10 +87,11 @@ test('a key is made, listed, explained, rotated and deleted', async () => {
   const rotated = await run(['rotate', made.apiKey, '--grace', '1h']);
   const secret = /API SECRET: ([0-9a-f]{32})/.exec(rotated.stdout)?.[1] ?? '';
   expect(rotated.stdout).toContain('The old one works for another 1 h.');
-  for (const good of [secret, made.apiSecret]) expect(verifySecret(good, await keys.find(made.apiKey))).toBe(true);
+  for (const good of [secret, made.apiSecret])
+    expect(verifySecret(hashSecret(good), await keys.find(made.apiKey))).toBe(true);
 
   expect(await run(['delete', made.apiKey])).toEqual({ code: 0, stdout: 'Key was deleted.\n', stderr: '' });
-  expect(verifySecret(secret, await keys.find(made.apiKey))).toBe(false);
+  expect(verifySecret(hashSecret(secret), await keys.find(made.apiKey))).toBe(false);
   const [again, after] = await Promise.all([run(['delete', made.apiKey]), run(['list'])]);
   expect(again).toEqual({ code: 1, stdout: 'Key not found.\n', stderr: '' });
   expect(after.stdout).toMatch(new RegExp(`^${made.apiKey} .* deleted \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\dZ$`, 'm'));
@@ -119,7 +120,7 @@ test('a new signing secret is what callbacks are signed with, and nothing else c
   expect(fresh).not.toBe(made.signingSecret);
   const { publicId, text } = await sealed(made.apiKey);
   expect(createSeal([secretKey], 'signing-secret').open(text, publicId)).toBe(fresh);
-  expect(verifySecret(made.apiSecret, await keys.find(made.apiKey))).toBe(true);
+  expect(verifySecret(hashSecret(made.apiSecret), await keys.find(made.apiKey))).toBe(true);
   const both = await run(['rotate', made.apiKey, '--signing-secret', '--grace', '1h']);
   expect(both).toEqual({ code: 2, stdout: '', stderr: '--grace is for the API secret: leave it out.\n' });
 });
