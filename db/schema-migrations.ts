@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
+import { ownFile } from '../lib/package.ts';
 import { databaseErrorCode } from './client.ts';
 
-const ownFolder = fileURLToPath(new URL('./migrations', import.meta.url));
+const ownFolder = ownFile('db/migrations');
 
 /** The first line of a migration whose statements cannot be undone together, as an index that is made CONCURRENTLY. */
 const oneByOne = '-- one by one';

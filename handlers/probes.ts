@@ -1,6 +1,6 @@
 import { describeRoute } from 'hono-openapi';
 import * as v from 'valibot';
-import { version } from '../lib/version.ts';
+import { version } from '../lib/package.ts';
 import { type Dependencies, factory } from './factory.ts';
 import { createReadiness, readinessSchema } from './readiness.ts';
 import { jsonDocs } from './response-docs.ts';

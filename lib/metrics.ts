@@ -1,7 +1,7 @@
 /** What this web process measures of itself. Every label has few values: a path counts by its pattern. */
 import { onFirstUse } from './on-first-use.ts';
 import { Counter, Gauge, Histogram, measureProcess, Registry, readProcess } from './prometheus.ts';
-import { version } from './version.ts';
+import { version } from './package.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 

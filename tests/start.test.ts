@@ -8,7 +8,7 @@ import { freePort, waitFor } from './support/process.ts';
 import { type } from './support/terminal.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const sources = ['handlers', 'lib', 'db', 'worker', 'package.json', 'tsconfig.json', 'biome.json'];
+const sources = ['handlers', 'lib', 'db', 'worker', 'package.json', 'tsconfig.json', 'build.ts', 'biome.json'];
 const isRoot = process.getuid?.() === 0;
 const nobody = 65534;
 

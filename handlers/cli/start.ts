@@ -9,7 +9,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/release.ts';
 import { readConfig } from '../../lib/config.ts';
 import { ChildProcess } from '../../lib/local/child-process.ts';
 import { startDaemon } from '../../lib/local/daemon.ts';
@@ -17,7 +17,7 @@ import { keepEnvironment } from '../../lib/local/kept-environment.ts';
 import { keptSecretKey } from '../../lib/local/kept-secret.ts';
 import { startPostgres } from '../../lib/local/postgres.ts';
 import { startRedis } from '../../lib/local/redis.ts';
-import { version } from '../../lib/version.ts';
+import { version } from '../../lib/package.ts';
 import { diagnose } from './doctor/diagnose.ts';
 import { placeOf } from './doctor/remedies.ts';
 import { reportLines } from './doctor/report.ts';
@@ -67,14 +67,9 @@ async function start(stops: Stop[], progress: Progress, signal: AbortSignal): Pr
   begin('Applying migrations');
   await migrate(databaseUrl);
   begin('Starting web and worker');
-  const web = new ChildProcess('web', new URL('../server', import.meta.url), environment, join(folder, 'log'));
+  const web = new ChildProcess('web', 'handlers/server', environment, join(folder, 'log'));
   stops.push(() => web.stop());
-  const worker = new ChildProcess(
-    'worker',
-    new URL('../../worker/main', import.meta.url),
-    environment,
-    join(folder, 'log'),
-  );
+  const worker = new ChildProcess('worker', 'worker/main', environment, join(folder, 'log'));
   stops.push(() => worker.stop());
   await Promise.all([web.logged('listening'), worker.logged('worker started')]);
   const key = await firstKey({ databaseUrl, secretKeys, folder });

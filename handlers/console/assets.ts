@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ApiError } from '../../lib/errors.ts';
+import { ownFile } from '../../lib/package.ts';
 import { factory } from '../factory.ts';
 
 const script = 'text/javascript; charset=utf-8';
@@ -27,9 +29,8 @@ const types = {
 
 type AssetName = keyof typeof types;
 
-const contents = new Map(
-  (Object.keys(types) as AssetName[]).map((name) => [name, readFileSync(new URL(`./static/${name}`, import.meta.url))]),
-);
+const folder = ownFile('handlers/console/static');
+const contents = new Map((Object.keys(types) as AssetName[]).map((name) => [name, readFileSync(join(folder, name))]));
 /** Of all of them, since the scripts import each other by relative paths. */
 const version = [...contents.values()]
   .reduce((hash, content) => hash.update(content), createHash('sha256'))

@@ -1,6 +1,6 @@
 /** Examples of what routes answer when all is well, by operation, status and media type. */
 import type { WireCommand } from '../../lib/command.ts';
-import { version } from '../../lib/version.ts';
+import { version } from '../../lib/package.ts';
 
 type Examples = Record<string, { summary: string; value: unknown }>;
 

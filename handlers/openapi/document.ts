@@ -1,7 +1,7 @@
 /** The API as OpenAPI 3.1, made of its route table: of what each route says of itself, and the schemas that validate. */
 import type { RouterRoute } from 'hono/types';
 import { generateSpecs } from 'hono-openapi';
-import { version } from '../../lib/version.ts';
+import { version } from '../../lib/package.ts';
 import { factory } from '../factory.ts';
 import { answerExamples } from './answer-examples.ts';
 import { callback } from './callback.ts';

@@ -1,8 +1,8 @@
 import { type ChildProcess as NodeChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { ownProgram } from '../package.ts';
 
 const readyWithinMs = 30_000;
 
@@ -15,16 +15,15 @@ export class ChildProcess {
   readonly #child: NodeChildProcess;
   #exited = false;
 
-  /** @param script the script's path without its ending, which is that of the calling sources or build */
-  constructor(name: string, script: URL, environment: NodeJS.ProcessEnv, logFolder: string) {
+  /** @param program its path in the sources, without its ending */
+  constructor(name: string, program: string, environment: NodeJS.ProcessEnv, logFolder: string) {
     this.#name = name;
     this.#log = join(logFolder, `${name}.log`);
     const output = openSync(this.#log, 'w', 0o600);
-    this.#child = spawn(
-      process.execPath,
-      [...process.execArgv, fileURLToPath(script) + extname(fileURLToPath(import.meta.url))],
-      { env: environment, stdio: ['ignore', output, output, 'ipc'] },
-    );
+    this.#child = spawn(process.execPath, [...process.execArgv, ownProgram(program)], {
+      env: environment,
+      stdio: ['ignore', output, output, 'ipc'],
+    });
     closeSync(output);
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {

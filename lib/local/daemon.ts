@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { ownProgram } from '../package.ts';
 
 const usualSocket = '/var/run/dokku-daemon/dokku-daemon.sock';
 const socketPathMaximumBytes = 107;
@@ -16,12 +16,11 @@ export async function startDaemon(options: { folder: string; configured: string 
   const real = options.configured || (isSocket(usualSocket) ? usualSocket : undefined);
   if (real !== undefined) return { socketPath: real, isStandIn: false, stop: async () => undefined };
   const socketPath = join(socketFolder(options.folder), 'dokku-daemon.sock');
-  const script = fileURLToPath(new URL(`./stand-in/main${extname(fileURLToPath(import.meta.url))}`, import.meta.url));
   const child = spawn(
     process.execPath,
     [
       ...process.execArgv,
-      script,
+      ownProgram('lib/local/stand-in/main'),
       '--socket',
       socketPath,
       '--state',

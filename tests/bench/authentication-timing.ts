@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connectDatabase } from '../../db/client.ts';
 import { createKeys } from '../../db/keys.ts';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/release.ts';
 import { freePort } from '../../lib/local/port.ts';
 import { startPostgres } from '../../lib/local/postgres.ts';
 import { startRedis } from '../../lib/local/redis.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/release.ts';
 import { startPostgres } from '../../lib/local/postgres.ts';
 import { startRedis } from '../../lib/local/redis.ts';
 

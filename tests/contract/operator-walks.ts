@@ -1,6 +1,6 @@
 /** The rows of *Endpoints* that are for operators and machines. */
 import { expect } from 'vitest';
-import { version } from '../../lib/version.ts';
+import { version } from '../../lib/package.ts';
 import { waitFor } from '../support/process.ts';
 import { send } from '../support/send.ts';
 import type { Walks } from './walk.ts';

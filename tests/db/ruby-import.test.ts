@@ -4,7 +4,7 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { connectDatabase, type Database } from '../../db/client.ts';
 import { createCommands } from '../../db/commands.ts';
 import { createKeys } from '../../db/keys.ts';
-import { release as runRelease } from '../../db/migrate.ts';
+import { release as runRelease } from '../../db/release.ts';
 import { toWire } from '../../lib/command.ts';
 import { hashSecret, verifySecret } from '../../lib/credentials.ts';
 import { createReplyDecoder } from '../../lib/daemon/reply.ts';

@@ -6,7 +6,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ApiDocument } from '../../handlers/openapi/document.ts';
 import { errorStatus } from '../../lib/errors.ts';
-import { version } from '../../lib/version.ts';
+import { version } from '../../lib/package.ts';
 import { type Answer, send } from '../support/send.ts';
 import { ApiDocumentCheck, type Promised } from './openapi/api-document.ts';
 import { eventLikeness, likeness } from './openapi/likeness.ts';

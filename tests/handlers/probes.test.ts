@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { version } from '../../lib/version.ts';
+import { version } from '../../lib/package.ts';
 import { createInstallation } from '../support/installation.ts';
 import { waitFor } from '../support/process.ts';
 import { startProxy } from '../support/proxy.ts';

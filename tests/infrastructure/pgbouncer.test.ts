@@ -1,7 +1,7 @@
 /** Postgres behind a real PgBouncer. */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/release.ts';
 import type { WireCommand } from '../../lib/command.ts';
 import { createDatabase } from '../support/database.ts';
 import { createInstallation } from '../support/installation.ts';

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, inject } from 'vitest';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/release.ts';
 import { startPostgres } from '../../lib/local/postgres.ts';
 
 /** A Postgres of its own for a test file, to be stopped and started as often as it likes. */

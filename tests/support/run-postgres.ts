@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { migrate } from '../../db/migrate.ts';
+import { migrate } from '../../db/release.ts';
 import { startPostgres } from '../../lib/local/postgres.ts';
 
 /** The name of the migrated database that the tests' databases are cloned from. */
