@@ -8,9 +8,9 @@ import { createMetrics } from '../lib/metrics.ts';
 
 type Panel = { title: string; targets?: { expr: string }[]; panels?: Panel[] };
 
-const { registry, scrape } = createMetrics();
+const { registry } = createMetrics();
 createFleetMetrics(registry);
-const scraped = await scrape();
+const scraped = await registry.metrics();
 
 function queries(panels: readonly Panel[]): string[] {
   return panels.flatMap(({ targets = [], panels: inner = [] }) => [

@@ -37,7 +37,7 @@ export function readMetrics(
       const look = await fleetLook();
       await look();
       measureProcess();
-      const text = await metrics.scrape();
+      const text = await metrics.registry.metrics();
       return context.body(text, 200, { 'Content-Type': metrics.registry.contentType });
     },
   );

@@ -3,7 +3,7 @@
  * process says the same: take the maximum over instances, never the sum.
  */
 import type * as prometheus from 'prom-client';
-import { Counter, Gauge, Histogram } from './prometheus.ts';
+import { Counter, Gauge, Histogram } from 'prom-client';
 
 export type FleetMetrics = ReturnType<typeof createFleetMetrics>;
 

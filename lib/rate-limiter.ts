@@ -1,8 +1,7 @@
 /** Requests of each key in a fixed window, counted over all web processes in Redis, or in this one while Redis is away. */
 import type { Redis } from 'ioredis';
-import type { RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterRedis, type RateLimiterRes } from 'rate-limiter-flexible';
 import { inBatches } from './batches.ts';
-import { RateLimiterMemory, RateLimiterRedis } from './rate-limiter-parts.ts';
 import { type CircuitBreaker, CircuitOpenError } from './redis.ts';
 
 /** The window's requests so far, this one included, and the seconds until it ends. */

@@ -1,4 +1,4 @@
-import { RateLimiterMemory, RateLimiterRes } from '../../lib/rate-limiter-parts.ts';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { addressGroup } from './client-address.ts';
 
 /** Wrong credentials from one address, a minute and process. */
