@@ -27,6 +27,7 @@ import { requestId } from './middleware/request-id.ts';
 import { requires } from './middleware/requires.ts';
 import { sameOrigin } from './middleware/same-origin.ts';
 import { secured } from './middleware/security-headers.ts';
+import { describeApi } from './openapi/document.ts';
 import { readDocument } from './openapi.ts';
 import { healthz, readyz } from './probes.ts';
 import { listServers } from './servers.ts';
@@ -41,7 +42,7 @@ export function createApp(deps: Dependencies) {
   const mayList = openAtMost(8);
   const routes = (): readonly RouterRoute[] => app.routes;
   // When all routes are there.
-  const document = onFirstUse(async () => (await import('./openapi/document.ts')).describeApi(routes()));
+  const document = onFirstUse(() => describeApi(routes()));
 
   const app = factory
     .createApp()

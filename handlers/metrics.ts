@@ -1,6 +1,6 @@
 import { describeRoute } from 'hono-openapi';
-import { onFirstUse } from '../lib/on-first-use.ts';
 import { type Dependencies, factory } from './factory.ts';
+import { createFleetLook } from './fleet-look.ts';
 import { errorDocs, textDocs } from './response-docs.ts';
 
 /** GET /metrics: what this web process measures of itself, and what all of them read from Postgres and Redis. */
@@ -11,7 +11,7 @@ export function readMetrics(
   >,
 ) {
   const { metrics, announcer, waiters, database } = deps;
-  const fleetLook = onFirstUse(async () => (await import('./fleet-look.ts')).createFleetLook(deps));
+  const look = createFleetLook(deps);
 
   function measureProcess(): void {
     const { totalCount, idleCount, waitingCount } = database.$client;
@@ -34,7 +34,6 @@ export function readMetrics(
       },
     }),
     async (context) => {
-      const look = await fleetLook();
       await look();
       measureProcess();
       const text = await metrics.registry.metrics();
