@@ -146,7 +146,7 @@ export class CommandWaiters<Row extends Watched> {
         this.#polled = false;
         for (const id of ids) this.#woken.delete(id);
         this.#looks += 1;
-        for await (const rows of this.#look.rows(ids)) for (const row of rows) this.#tell(row);
+        for await (const rows of this.#rows(ids)) for (const row of rows) this.#tell(row);
       }
     } catch (error) {
       this.#woken.clear();
@@ -155,6 +155,15 @@ export class CommandWaiters<Row extends Watched> {
     } finally {
       this.#looking = false;
     }
+  }
+
+  /** A command alone is asked for by itself, which takes Postgres two thirds of the time. */
+  async *#rows(ids: readonly number[]): AsyncGenerator<Row[]> {
+    const [id, ...others] = ids;
+    const [waiter] = (id !== undefined && others.length === 0 && this.#waiters.get(id)) || [];
+    if (waiter === undefined) return yield* this.#look.rows(ids);
+    const row = await this.#look.row(waiter.latest);
+    if (row !== null) yield [row];
   }
 
   async #changed(): Promise<number[]> {
