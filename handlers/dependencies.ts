@@ -12,7 +12,7 @@ import type { CommandRow } from '../db/schema.ts';
 import { createServerStatuses } from '../db/server-status.ts';
 import { Announcer } from '../lib/announcer.ts';
 import { ChangeFeed } from '../lib/change-feed.ts';
-import { subscribeChanges } from '../lib/command-events.ts';
+import { ChangeSubscription } from '../lib/command-events.ts';
 import { CommandWaiters } from '../lib/command-waiters.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { onceInAWhile } from '../lib/once-in-a-while.ts';
@@ -61,14 +61,14 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     onError: onceInAWhile(now, (error) => log.warn(describeError(error), 'event streams could not look for changes')),
   });
   const sayMalformed = onceInAWhile(now, () => log.warn('a change was announced in a form that is not known'));
-  subscribeChanges(
-    subscriber,
-    (change) => {
+  const changeSubscription = new ChangeSubscription(subscriber, {
+    onChange: (change) => {
       waiters.announce(change);
       feed.announce();
     },
-    () => sayMalformed(undefined),
-  ).catch(redisFailed);
+    onMalformed: () => sayMalformed(undefined),
+    onError: redisFailed,
+  });
 
   return {
     ...given,
@@ -98,6 +98,7 @@ export function connectDependencies(given: Surroundings): Dependencies & { close
     waiters,
     changes,
     changeReader,
+    changeSubscription,
     feed,
     close: async () => {
       isClosing = true;

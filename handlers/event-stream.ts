@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { describeError } from './error-report.ts';
 import type { AppEnv, Dependencies } from './factory.ts';
 
-type StreamDependencies = Pick<Dependencies, 'stopping' | 'timing' | 'keyStanding' | 'log'>;
+type StreamDependencies = Pick<Dependencies, 'stopping' | 'timing' | 'keyStanding' | 'changeSubscription' | 'log'>;
 
 /** What may wait for a slow reader, beside one event of any size. */
 const backlogBytes = 4 * 1024 * 1024;
@@ -31,7 +31,10 @@ export class EventStream {
   #wake: (() => void) | undefined;
   #onDrained: (() => void) | undefined;
 
-  constructor(context: Context<AppEnv>, { stopping, timing, keyStanding, log }: StreamDependencies) {
+  constructor(
+    context: Context<AppEnv>,
+    { stopping, timing, keyStanding, changeSubscription, log }: StreamDependencies,
+  ) {
     this.#context = context;
     this.#log = log;
     this.ended = this.#ended.signal;
@@ -45,6 +48,7 @@ export class EventStream {
       this.#onDrained?.();
     });
     if (stopping.aborted) this.end();
+    changeSubscription.follow(this.ended);
   }
 
   /** The place to resume at, which each heartbeat repeats for a client that was told of nothing since. */

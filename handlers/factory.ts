@@ -15,6 +15,7 @@ import type { CommandRow } from '../db/schema.ts';
 import type { ServerStatuses } from '../db/server-status.ts';
 import type { Announcer } from '../lib/announcer.ts';
 import type { ChangeFeed, ChangeReader } from '../lib/change-feed.ts';
+import type { ChangeSubscription } from '../lib/command-events.ts';
 import type { CommandWaiters } from '../lib/command-waiters.ts';
 import type { Config } from '../lib/config.ts';
 import type { Key } from '../lib/key.ts';
@@ -62,6 +63,8 @@ export type Dependencies = {
   waiters: CommandWaiters<CommandRow>;
   changes: CommandChanges;
   changeReader: ChangeReader<CommandRow>;
+  /** Whoever follows more than the ends of commands says so. */
+  changeSubscription: ChangeSubscription;
   feed: ChangeFeed<CommandRow>;
   /** Aborted when the process is to stop: streams and waits end with the present state. */
   stopping: AbortSignal;

@@ -1,8 +1,10 @@
 /** That a command changed, told to every web process. A message may be lost: whoever waits looks in Postgres as well. */
 import type { ChainableCommander, Redis } from 'ioredis';
-import { type CommandState, commandStates } from './command.ts';
+import { type CommandState, commandStates, isFinal } from './command.ts';
 
 const channel = '{dokku-api}:changes';
+/** Of messages that tell of no command's end: nobody listens but those who follow commands as they change. */
+const beginningsChannel = '{dokku-api}:beginnings';
 /** In one message. */
 export const changesAtMost = 100;
 
@@ -11,22 +13,52 @@ export type CommandChange = { id: number; state: CommandState };
 
 /** @param changes at most `changesAtMost` */
 export function publishChanges(pipeline: ChainableCommander, changes: readonly CommandChange[]): void {
-  pipeline.publish(channel, changes.map(({ id, state }) => `${id} ${state}`).join(','));
+  const tellsOfAnEnd = changes.some(({ state }) => isFinal(state));
+  const message = changes.map(({ id, state }) => `${id} ${state}`).join(',');
+  pipeline.publish(tellsOfAnEnd ? channel : beginningsChannel, message);
 }
 
-/** Calls `onChange` for each change from now on; messages of another form are passed over and counted. */
-export async function subscribeChanges(
-  redis: Redis,
-  onChange: (change: CommandChange) => void,
-  onMalformed: () => void,
-): Promise<void> {
-  redis.on('message', (_channel: string, message: string) => {
-    for (const change of message.split(',', changesAtMost)) {
-      const [, id, word] = /^(\d{1,16}) (\w+)$/.exec(change) ?? [];
-      const state = commandStates.find((known) => known === word);
-      if (state === undefined) return onMalformed();
-      onChange({ id: Number(id), state });
-    }
-  });
-  await redis.subscribe(channel);
+export class ChangeSubscription {
+  readonly #redis: Redis;
+  readonly #onError: (error: unknown) => void;
+  #followers = 0;
+
+  /**
+   * Calls `onChange` for each end of a command from now on, and while somebody follows for every other change as well.
+   * @param options.onMalformed told of messages of another form, which are passed over
+   * @param options.onError told why Redis took no subscription
+   */
+  constructor(
+    redis: Redis,
+    options: {
+      onChange: (change: CommandChange) => void;
+      onMalformed: () => void;
+      onError: (error: unknown) => void;
+    },
+  ) {
+    this.#redis = redis;
+    this.#onError = options.onError;
+    redis.on('message', (_channel: string, message: string) => {
+      for (const change of message.split(',', changesAtMost)) {
+        const [, id, word] = /^(\d{1,16}) (\w+)$/.exec(change) ?? [];
+        const state = commandStates.find((known) => known === word);
+        if (state === undefined) return options.onMalformed();
+        options.onChange({ id: Number(id), state });
+      }
+    });
+    redis.subscribe(channel).catch(this.#onError);
+  }
+
+  /** Has `onChange` told of every change until `signal` is aborted. */
+  follow(signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#followers += 1;
+    if (this.#followers === 1) this.#redis.subscribe(beginningsChannel).catch(this.#onError);
+    signal.addEventListener('abort', () => this.#leave(), { once: true });
+  }
+
+  #leave(): void {
+    this.#followers -= 1;
+    if (this.#followers === 0) this.#redis.unsubscribe(beginningsChannel).catch(this.#onError);
+  }
 }

@@ -1,7 +1,7 @@
 /** How often a command makes web and worker ask Postgres and Redis: what stands in the README. */
 import { Redis } from 'ioredis';
 import { beforeAll, expect, test } from 'vitest';
-import { type CommandChange, subscribeChanges } from '../lib/command-events.ts';
+import { ChangeSubscription, type CommandChange } from '../lib/command-events.ts';
 import { createInstallation, type Installation, type Web } from './support/installation.ts';
 import { waitFor } from './support/process.ts';
 import { startProxy, type TestProxy } from './support/proxy.ts';
@@ -85,11 +85,12 @@ test('running and finishing asks Postgres once while the queue goes on, and tell
     return 'forward';
   });
   const changes: CommandChange[] = [];
-  await subscribeChanges(
-    subscriber,
-    (change) => changes.push(change),
-    () => expect.unreachable('a malformed change'),
-  );
+  new ChangeSubscription(subscriber, {
+    onChange: (change) => changes.push(change),
+    onMalformed: () => expect.unreachable('a malformed change'),
+    onError: (error) => expect.unreachable(String(error)),
+  }).follow(new AbortController().signal);
+  await subscriber.ping();
   await installation.startWorker({ DATABASE_URL: fromWorker.url(installation.databaseUrl) });
   for (const { token } of queued) await web.final(token);
   const commands = count + queued.length;

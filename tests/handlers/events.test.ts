@@ -189,6 +189,23 @@ describe('the stream of all commands', () => {
     await web.runOldest({ output: '' });
   });
 
+  test('has Redis tell of what begins only while somebody follows', async () => {
+    const own = await startTestRedis();
+    const alone = await startWeb({ databaseUrl: database.url, redisUrl: own.url });
+    const subscribers = async () => Number((await alone.deps.redis.pubsub('NUMSUB', '{dokku-api}:beginnings'))[1]);
+    const { token } = await accept();
+    expect(await subscribers()).toBe(0);
+    const ofAll = await openEvents(`${alone.url}/events`, key.headers);
+    const ofOne = await openEvents(`${alone.url}/commands/${token}/events`, key.headers);
+    await expect.poll(subscribers).toBe(1);
+    ofAll.leave();
+    await expect.poll(() => alone.deps.feed.size).toBe(0);
+    expect(await subscribers()).toBe(1);
+    ofOne.leave();
+    await expect.poll(subscribers).toBe(0);
+    await web.runOldest({ output: '' });
+  });
+
   test('goes on without Redis', async () => {
     const own = await startTestRedis();
     const lonely = await startWeb({ databaseUrl: database.url, redisUrl: own.url });
