@@ -7,25 +7,32 @@ import { type Installation, type InstallationOptions, startInstallation } from '
 import { quantile, repeated, timed } from '../statistics.ts';
 
 const command = 'apps:list';
-/** Turns before those that count: until then the engine of JavaScript still compiles what each command passes. */
-const warmUps = 8;
+/**
+ * So many commands each worker runs before those that count: until then the engine of JavaScript still compiles what they
+ * pass, and a command takes up to twice the processor.
+ */
+const warmUpCommands = 5000;
+
+type Turns = { commands: number; ours: () => Promise<number[]>; theirs: () => Promise<number[]> };
 
 export function runMeasures(ground: Ground): Measure[] {
-  /** Warms up until turns differ little, and takes turns between this API and what it is held against. */
+  /** Warms up, and takes turns between this API and what it is held against, which each tell the figures of the rows. */
   const compare = async (
     options: InstallationOptions,
     rounds: number,
     rows: Comparison[],
-    turn: (installation: Installation) => Promise<{ ours: number[]; theirs: number[] }>,
+    turnsOn: (installation: Installation) => Turns,
   ): Promise<Row[]> => {
     const installation = await startInstallation(ground, options);
     try {
-      for (let time = 0; time < warmUps; time++) await turn(installation);
+      const { commands, ours, theirs } = turnsOn(installation);
+      for (let run = 0; run < warmUpCommands * installation.workers.length; run += commands) await ours();
+      await theirs();
       for (let round = 0; round < rounds; round++) {
-        const { ours, theirs } = await turn(installation);
+        const figures = { ours: await ours(), theirs: await theirs() };
         for (const [index, row] of rows.entries()) {
-          row.ours.push(ours[index] ?? Number.NaN);
-          row.theirs.push(theirs[index] ?? Number.NaN);
+          row.ours.push(figures.ours[index] ?? Number.NaN);
+          row.theirs.push(figures.theirs[index] ?? Number.NaN);
         }
       }
       return rows;
@@ -40,27 +47,35 @@ export function runMeasures(ground: Ground): Measure[] {
       ...{ unit: 'commands/s', against: servers === 1 ? 'a bare client' : `${servers} bare clients` },
       ...{ ours: [], theirs: [], bound: { atLeast: servers === 1 ? 1.25 : 1 } },
     };
-    return await compare({ servers, workers }, rounds, [row], async (installation) => {
+    return await compare({ servers, workers }, rounds, [row], (installation) => {
       const names = [...installation.sockets.keys()];
-      const assertCounted = await watchCounters(ground, installation);
       const posts = Array.from({ length: queued }, (_, index) => async () => {
         await installation.post({ cmd: command, server: names[index % names.length] ?? '' });
       });
-      const began = performance.now();
-      await timed(posts, 32);
-      await untilStored(installation);
-      const ours = queued / seconds(began);
-      await assertCounted(queued);
-      const bareBegan = performance.now();
-      await Promise.all(
-        [...installation.sockets.values()].map((path) =>
-          timed(
-            repeated(() => bareCommand(path, command), queued / servers),
-            1,
-          ),
-        ),
-      );
-      return { ours: [ours], theirs: [queued / seconds(bareBegan)] };
+      return {
+        commands: queued,
+        ours: async () => {
+          const assertCounted = await watchCounters(ground, installation);
+          const began = performance.now();
+          await timed(posts, 32);
+          await untilStored(installation);
+          const rate = queued / seconds(began);
+          await assertCounted(queued);
+          return [rate];
+        },
+        theirs: async () => {
+          const began = performance.now();
+          await Promise.all(
+            [...installation.sockets.values()].map((path) =>
+              timed(
+                repeated(() => bareCommand(path, command), queued / servers),
+                1,
+              ),
+            ),
+          );
+          return [queued / seconds(began)];
+        },
+      };
     });
   };
 
@@ -69,10 +84,14 @@ export function runMeasures(ground: Ground): Measure[] {
       ...{ measure: `sync=true, one at a time: ${measure}`, unit: 'ms', against: 'a bare client' },
       ...{ ours: [], theirs: [], bound: { atMost } },
     });
-    return await compare({}, rounds, [row('median', 1), row('99th percentile', 1.3)], async (installation) => {
+    return await compare({}, rounds, [row('median', 1), row('99th percentile', 1.3)], (installation) => {
       const post = () => installation.post({ cmd: command, sync: 'true' });
       const bare = () => bareCommand(installation.sockets.get('default') ?? '', command);
-      return figures(await timed(repeated(post, 200), 1), await timed(repeated(bare, 200), 1));
+      const figures = async (ask: () => Promise<unknown>) => {
+        const durations = await timed(repeated(ask, 200), 1);
+        return [quantile(durations, 0.5), quantile(durations, 0.99)];
+      };
+      return { commands: 200, ours: () => figures(post), theirs: () => figures(bare) };
     });
   };
 
@@ -81,7 +100,7 @@ export function runMeasures(ground: Ground): Measure[] {
       ...{ measure: 'sync=true, 100 callers over 20 servers: 99th percentile', unit: 'ms' },
       ...{ against: '100 bare clients taking turns', ours: [], theirs: [], bound: { atMost: 1.5 } },
     };
-    return await compare({ servers: 20, workers: 3 }, rounds, [row], async (installation) => {
+    return await compare({ servers: 20, workers: 3 }, rounds, [row], (installation) => {
       const names = [...installation.sockets.keys()];
       const turns = [...installation.sockets.values()].map(inTurns);
       const posts = Array.from({ length: 1000 }, (_, index) => async () => {
@@ -90,9 +109,8 @@ export function runMeasures(ground: Ground): Measure[] {
       const bare = Array.from({ length: 1000 }, (_, index) => async () => {
         await turns[index % turns.length]?.(command);
       });
-      const [, ours] = figures(await timed(posts, 100), []).ours;
-      const [, theirs] = figures([], await timed(bare, 100)).theirs;
-      return { ours: [ours ?? Number.NaN], theirs: [theirs ?? Number.NaN] };
+      const slowest = async (asked: (() => Promise<void>)[]) => [quantile(await timed(asked, 100), 0.99)];
+      return { commands: posts.length, ours: () => slowest(posts), theirs: () => slowest(bare) };
     });
   };
 
@@ -105,11 +123,6 @@ export function runMeasures(ground: Ground): Measure[] {
 }
 
 const seconds = (since: number) => (performance.now() - since) / 1000;
-
-function figures(ours: number[], theirs: number[]) {
-  const of = (numbers: number[]) => [quantile(numbers, 0.5), quantile(numbers, 0.99)];
-  return { ours: of(ours), theirs: of(theirs) };
-}
 
 /** Looks often enough to cost the result little, and seldom enough to cost the processor little. */
 export async function untilStored(installation: Installation): Promise<void> {
