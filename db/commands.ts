@@ -36,7 +36,7 @@ export function createCommands(database: Database) {
   const findByToken = createCommandLookup(database);
   const finishAndClaimTogether = inBatches({
     // As of the look-ups of keys: one lease that is locked, or a connection that hangs, does not hold up all servers.
-    callsAtMost: 2,
+    callsAtMost: 3,
     itemsAtMost: 32,
     call: async (ends: readonly EndedRun[]): Promise<FinishedAndClaimed[]> => {
       const rows = await statements().finishAndClaim(endedRuns.valuesOf(ends));
