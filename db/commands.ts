@@ -35,7 +35,8 @@ export function createCommands(database: Database) {
   const statements = onFirstUse(() => prepareRunStatements(database));
   const findByToken = createCommandLookup(database);
   const finishAndClaimTogether = inBatches({
-    // As of the look-ups of keys: one lease that is locked, or a connection that hangs, does not hold up all servers.
+    // Few, so that each serves several servers; more than two, since ends would wait while processors stand idle. One
+    // lease that is locked, or a connection that hangs, does not hold up all servers.
     callsAtMost: 3,
     itemsAtMost: 32,
     call: async (ends: readonly EndedRun[]): Promise<FinishedAndClaimed[]> => {

@@ -2,8 +2,7 @@
  * What is measured of all workers and web processes together. It is read from Postgres and Redis, so that every web
  * process says the same: take the maximum over instances, never the sum.
  */
-import type * as prometheus from 'prom-client';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export type FleetMetrics = ReturnType<typeof createFleetMetrics>;
 
@@ -12,7 +11,7 @@ const alike = 'Read from Postgres: every web process says the same.';
 const counted =
   'Counted from Postgres since the first scrape of this web process, in which it is 0: every one counts all of them.';
 
-export function createFleetMetrics(registry: prometheus.Registry) {
+export function createFleetMetrics(registry: Registry) {
   const registers = [registry];
   const gauge = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
     new Gauge<Label>({ name: `dokku_api_${name}`, help, labelNames, registers });
@@ -121,7 +120,7 @@ export function createFleetMetrics(registry: prometheus.Registry) {
       metrics.liveWorkers,
       metrics.deliveriesPending,
       metrics.deliveriesOverdue,
-    ] as prometheus.Gauge[],
-    fromRedis: [metrics.streamUnread, metrics.streamUnreadAge] as prometheus.Gauge[],
+    ] as Gauge[],
+    fromRedis: [metrics.streamUnread, metrics.streamUnreadAge] as Gauge[],
   };
 }
