@@ -22,6 +22,8 @@ export class ChangeSubscription {
   readonly #redis: Redis;
   readonly #onError: (error: unknown) => void;
   #followers = 0;
+  #followed = false;
+  #adjusting = false;
 
   /**
    * Calls `onChange` for each end of a command from now on, and while somebody follows for every other change as well.
@@ -53,12 +55,28 @@ export class ChangeSubscription {
   follow(signal: AbortSignal): void {
     if (signal.aborted) return;
     this.#followers += 1;
-    if (this.#followers === 1) this.#redis.subscribe(beginningsChannel).catch(this.#onError);
-    signal.addEventListener('abort', () => this.#leave(), { once: true });
+    void this.#adjust();
+    const leave = () => {
+      this.#followers -= 1;
+      void this.#adjust();
+    };
+    signal.addEventListener('abort', leave, { once: true });
   }
 
-  #leave(): void {
-    this.#followers -= 1;
-    if (this.#followers === 0) this.#redis.unsubscribe(beginningsChannel).catch(this.#onError);
+  /** One request at a time: while Redis is away they would wait in memory, two for each stream that comes and goes. */
+  async #adjust(): Promise<void> {
+    if (this.#adjusting) return;
+    this.#adjusting = true;
+    try {
+      while (this.#followed !== this.#followers > 0) {
+        const follows = !this.#followed;
+        await (follows ? this.#redis.subscribe(beginningsChannel) : this.#redis.unsubscribe(beginningsChannel));
+        this.#followed = follows;
+      }
+    } catch (error) {
+      this.#onError(error);
+    } finally {
+      this.#adjusting = false;
+    }
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
+import { Redis } from 'ioredis';
 import pg from 'pg';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { WireCommand } from '../../lib/command.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { waitFor } from '../support/process.ts';
@@ -204,6 +205,21 @@ describe('the stream of all commands', () => {
     ofOne.leave();
     await expect.poll(subscribers).toBe(0);
     await web.runOldest({ output: '' });
+  });
+
+  test('asks Redis to tell of what begins once, however many streams come and go while it is away', async () => {
+    const own = await startTestRedis();
+    const waiting = await startWeb({ databaseUrl: database.url, redisUrl: own.url });
+    const subscribe = vi.spyOn(Redis.prototype, 'subscribe');
+    onTestFinished(() => subscribe.mockRestore());
+    await own.kill('SIGKILL');
+    for (let time = 0; time < 5; time++) {
+      const stream = await openEvents(`${waiting.url}/events`, key.headers);
+      stream.leave();
+      await expect.poll(() => waiting.deps.feed.size).toBe(0);
+    }
+    expect(subscribe).toHaveBeenCalledTimes(1);
+    await waiting.stop();
   });
 
   test('goes on without Redis', async () => {
